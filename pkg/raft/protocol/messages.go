@@ -1,0 +1,68 @@
+package protocol
+
+// The messages are Figure 2's, one type per RPC and direction, with the fields that the paper's
+// text and the thesis add. A field's name is its name on the wire (docs/wire.md).
+
+// AppendEntriesRequest replicates log entries; without entries it is a heartbeat (§5.2, §5.3).
+type AppendEntriesRequest struct {
+	Term         Term
+	LeaderID     NodeID
+	LeaderURL    string // where clients reach the leader; opaque to Raft
+	PrevLogIndex Index
+	PrevLogTerm  Term
+	Entries      []Entry
+	LeaderCommit Index
+}
+
+// AppendEntriesReply answers an AppendEntriesRequest.
+type AppendEntriesReply struct {
+	Term    Term
+	Success bool
+	// After a failed consistency check: the term of the entry at PrevLogIndex and the first index that
+	// holds that term, or term 0 and the index behind the follower's last entry (§5.3). Never at or
+	// below the follower's commit index.
+	ConflictTerm  Term
+	ConflictIndex Index
+}
+
+// RequestVoteRequest asks for a vote (§5.2), or, with PreVote, whether a vote
+// would be given (thesis §9.6): Term is then the term the sender would campaign in.
+type RequestVoteRequest struct {
+	Term         Term
+	CandidateID  NodeID
+	LastLogIndex Index
+	LastLogTerm  Term
+	PreVote      bool
+}
+
+// RequestVoteReply answers a RequestVoteRequest; Term is the voter's own.
+type RequestVoteReply struct {
+	Term        Term
+	VoteGranted bool
+}
+
+// ConfirmLeaderRequest asks whether the receiver has seen a term later than the sender's: a majority
+// that has not proves the sender still leads (thesis §6.4). It is no heartbeat: it resets no timer.
+type ConfirmLeaderRequest struct {
+	Term     Term
+	LeaderID NodeID
+}
+
+// ConfirmLeaderReply answers a ConfirmLeaderRequest; Term equal to the request's confirms.
+type ConfirmLeaderReply struct {
+	Term Term
+}
+
+// ReadIndexRequest asks the leader for an index that a linearizable read must wait for (§8, thesis §6.4).
+type ReadIndexRequest struct {
+	Term Term // the sender's
+}
+
+// ReadIndexReply answers a ReadIndexRequest. Without Success the receiver does not lead, or no longer.
+type ReadIndexReply struct {
+	Term         Term
+	Success      bool
+	ReadIndex    Index
+	LeaderCommit Index // the follower may advance on it as on a heartbeat's
+	LeaderURL    string
+}

@@ -128,16 +128,14 @@ func (s *Scanner) makeRoom() {
 	if s.start == s.end {
 		s.start, s.end = 0, 0
 	}
-	if s.start > 0 && s.end < len(s.buf) {
-		return
-	}
 	held := s.end - s.start
 	switch {
 	case len(s.buf) > keptBuffer && s.small > smallInARow && held < firstBuffer, len(s.buf) == 0:
 		s.move(firstBuffer)
+	case s.end < len(s.buf):
 	case held == len(s.buf):
 		s.move(min(2*held, max(s.limits.MaxFrameBytes, firstBuffer)))
-	case s.start > 0:
+	default:
 		s.end = copy(s.buf, s.buf[s.start:s.end])
 		s.start = 0
 	}

@@ -25,7 +25,7 @@ func (e *extent) walk(b []byte, limits Limits) (bool, error) {
 		}
 		head, children, payload, ok := descriptor(b[e.pos:])
 		if !ok {
-			return false, &FrameError{Offset: e.pos, Reason: "0xc1 is no MessagePack type", Err: ErrMalformed}
+			return false, &FrameError{Offset: e.pos, Reason: "no MessagePack value begins here", Err: ErrMalformed}
 		}
 		if head == 0 {
 			return false, nil
@@ -47,7 +47,8 @@ func (e *extent) walk(b []byte, limits Limits) (bool, error) {
 
 // descriptor reads the head of the value that b begins with: the head's length, how many values
 // follow inside, and how many bytes of payload. head is 0 while b is too short to tell,
-// ok is false for the one byte that begins nothing.
+// ok is false for what begins nothing: c1, and an extension without payload, behind
+// which go-msgpack's decoder loses its place.
 func descriptor(b []byte) (head, children, payload int64, ok bool) {
 	switch d := b[0]; {
 	case d <= 0x7f, d >= 0xe0: // positive and negative fixint
@@ -78,6 +79,9 @@ func longDescriptor(b []byte) (head, children, payload int64, ok bool) {
 		head, payload = length(b, 4)
 	case 0xc7, 0xc8, 0xc9: // ext: a type byte stands before the payload
 		head, payload = length(b, 1<<(d-0xc7))
+		if head > 0 && payload == 0 {
+			return 0, 0, 0, false
+		}
 		payload++
 	case 0xca, 0xce, 0xd2: // float32, uint32, int32
 		return 1, 0, 4, true

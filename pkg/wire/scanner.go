@@ -22,6 +22,7 @@ type Scanner struct {
 	buf        []byte // buf[start:end] has been read and not yet returned
 	start, end int
 	extent     extent // of the frame at start
+	taken      uint64 // frames returned so far
 	small      int    // frames in a row that fitted a quarter of buf
 	readErr    error  // came with the last bytes
 	err        error  // the stream is lost for good
@@ -72,6 +73,7 @@ func (s *Scanner) take() (Frame, error) {
 	}
 	f.Method = s.intern(method)
 	s.start += n
+	s.taken++
 	s.extent = newExtent()
 	if n > len(s.buf)/4 {
 		s.small = 0

@@ -1,0 +1,35 @@
+// Package storage keeps what Raft must not forget (Figure 2, persistent state) on disk: term, vote and
+// log, in append-only segments. docs/storage.md draws every byte.
+//
+// # In and out
+//
+// [Open] locks a directory and returns what it holds; [Log.Persist] makes batches durable with one
+// write and one fdatasync for all of them (group commit); [Log.Close] lets go.
+//
+//	DIR/lock                        flock of the process that has the directory open
+//	DIR/meta                        whose directory this is, written once
+//	DIR/mark                        how far the log was synced when it was last acknowledged
+//	DIR/log/0000000000000001.log    segments: a header, then batches
+//
+// A batch is records (hard state when it changed, entries) between a head and a commit record whose
+// CRC-32C covers the batch and the place where it stands. One call of Persist is one batch.
+//
+// # Invariants
+//
+//   - When Persist returns nil, its batches survive a loss of power; nothing is half there.
+//   - At most the last batch of the last segment can be torn, because the next write waits for the sync.
+//   - A tear is copied, cut and the cut synced before anything is written behind it.
+//   - Damage that is not a tear is never cut: Open refuses with a [CorruptError].
+//   - After a failed or short write or sync the log is dead. Nothing is retried, the files stay as they are.
+//   - The log is gap-free from index 1. An entry at or below the last index replaces it and all behind.
+//
+// # Concurrency
+//
+// One caller at a time uses Persist. Close and Stats may be called at any time. The package starts no
+// goroutine.
+//
+// # What it does not do
+//
+// It keeps no entries in memory and reads none back after Open. It does not judge terms, votes or
+// commits. Nothing shortens the log.
+package storage

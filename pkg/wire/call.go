@@ -128,7 +128,7 @@ func (c *Call) netRPCOutcome(err error) error {
 	case abandoned && codec == nil:
 		return c.ctx.Err()
 	case codec == nil:
-		return fmt.Errorf("%w: %w", ErrUnreachable, err)
+		return unreachable(err)
 	}
 	if cause, _ := codec.ended(); cause != nil {
 		err = cause

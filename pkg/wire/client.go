@@ -166,7 +166,7 @@ func (c *Client) enqueue(call *Call) error {
 	}
 	if c.session == nil {
 		if wait := c.retryAt.Sub(c.options.Now()); wait > 0 {
-			return fmt.Errorf("%w: not dialled again for %v: %w", ErrUnreachable, wait, c.lastErr)
+			return unreachable(fmt.Errorf("not dialled again for %v: %w", wait, c.lastErr))
 		}
 		c.dialLocked()
 	}
@@ -174,6 +174,9 @@ func (c *Client) enqueue(call *Call) error {
 	c.session.addLocked(call)
 	return nil
 }
+
+// unreachable keeps the cause's text alone: a dial's time-out must not pass for the call's.
+func unreachable(cause error) error { return fmt.Errorf("%w: %v", ErrUnreachable, cause) }
 
 // dequeue takes call back if it has not been handed to net/rpc.
 func (c *Client) dequeue(call *Call) bool {
@@ -208,11 +211,11 @@ func resultOf(err error) string {
 		err  error
 		name string
 	}{
-		{context.DeadlineExceeded, "timeout"},
-		{context.Canceled, "canceled"},
 		{ErrUnreachable, "unreachable"},
 		{ErrConnectionClosed, "closed"},
 		{ErrClientClosed, "closed"},
+		{context.DeadlineExceeded, "timeout"},
+		{context.Canceled, "canceled"},
 		{ErrFrameTooLarge, "too_large"},
 		{ErrMalformed, "malformed"},
 		{ErrOverloaded, "overloaded"},

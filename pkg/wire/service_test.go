@@ -18,7 +18,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // patience is how long a test waits for what ought to happen at once.
 const patience = 20 * time.Second
 
-var errTeapot = errors.New("I am a teapot")
+var errTeapot = errors.New("this is a teapot")
 
 // testCodes is the table of the test service.
 func testCodes() Codes { return Codes{{"teapot", errTeapot}} }
@@ -27,7 +27,6 @@ func testCodes() Codes { return Codes{{"teapot", errTeapot}} }
 type TestService struct {
 	release chan struct{} // ends Block; closed by the test's cleanup
 	blocked chan struct{} // receives when Block has begun
-
 }
 
 type Args struct {
@@ -35,8 +34,6 @@ type Args struct {
 	N     int
 	Data  []byte
 	Items []Item
-
-	service *TestService
 }
 
 type Item struct {
@@ -222,4 +219,20 @@ func within[T any](t testing.TB, c <-chan T, what string) T {
 		t.Fatalf("waited %v in vain: %s", patience, what)
 		panic("unreachable")
 	}
+}
+
+// recordingListener wraps what it accepts in recordingConns.
+type recordingListener struct {
+	net.Listener
+	conns chan *recordingConn
+}
+
+func (l *recordingListener) Accept() (net.Conn, error) {
+	conn, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	c := &recordingConn{Conn: conn}
+	l.conns <- c
+	return c, nil
 }

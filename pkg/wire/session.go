@@ -147,7 +147,7 @@ func (s *session) end(cause error, proved bool) {
 		if closed {
 			call.fail(ErrClientClosed)
 		} else {
-			call.fail(fmt.Errorf("%w: %w", ErrUnreachable, cause))
+			call.fail(unreachable(cause))
 		}
 	}
 }

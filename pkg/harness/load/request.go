@@ -44,4 +44,3 @@ func (o Operation) request() request {
 	}
 	return r
 }
-

@@ -59,4 +59,3 @@ func (c *client) openAt(ctx context.Context, node Node) (string, answer) {
 	}
 	return "", reply
 }
-

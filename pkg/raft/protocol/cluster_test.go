@@ -1,0 +1,415 @@
+package protocol
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"time"
+)
+
+// cluster runs nodes under one seed and one virtual clock: every step is an event with a due time. Its network
+// loses, delays, doubles and reorders; its disks finish late; nodes crash and come back with what was durable.
+type cluster struct {
+	t      testing.TB
+	seed   uint64
+	rand   *rand.Rand
+	now    time.Time
+	queue  []event
+	seq    int
+	nodes  map[NodeID]*server
+	ids    []NodeID
+	faults faults
+
+	leaders   map[Term]NodeID   // ElectionSafety
+	committed map[Index]Entry   // StateMachineSafety
+	votes     map[string]NodeID // by node and term, over crashes
+	reads     map[uint64]readCheck
+	readID    uint64
+	readsDone int
+}
+
+type faults struct {
+	loss, dup float64
+	delay     time.Duration // most, per message
+	disk      time.Duration // most, per batch
+	cut       map[[2]NodeID]bool
+}
+
+type event struct {
+	due time.Time
+	seq int
+	do  func()
+}
+
+type readCheck struct {
+	node  NodeID
+	floor Index // committed somewhere when the read began
+}
+
+// server is a node and its disk. life tells incarnations apart.
+type server struct {
+	*Node
+	life    int
+	armed   int // counts the timers that were set: only the latest are good
+	up      bool
+	durable State
+	waiting []Message // for a batch to be durable
+	unsaved []Persist
+	writing bool
+}
+
+func newTestNode(t testing.TB, id NodeID, size int, change func(*Options)) *Node {
+	t.Helper()
+	opts := Options{ID: id, Members: memberIDs(size), Rand: rand.New(rand.NewPCG(1, uint64(len(id))))}
+	if change != nil {
+		change(&opts)
+	}
+	n, err := New(opts, State{}, time.Unix(0, 0))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+func memberIDs(size int) []NodeID {
+	var ids []NodeID
+	for i := range size {
+		ids = append(ids, NodeID(fmt.Sprintf("n%d", i+1)))
+	}
+	return ids
+}
+
+func newCluster(t testing.TB, seed uint64, size int, change func(*Options)) *cluster {
+	c := &cluster{
+		t: t, seed: seed, rand: rand.New(rand.NewPCG(seed, 7)), now: time.Unix(0, 0),
+		nodes: make(map[NodeID]*server), ids: memberIDs(size),
+		leaders: make(map[Term]NodeID), committed: make(map[Index]Entry),
+		votes: make(map[string]NodeID), reads: make(map[uint64]readCheck),
+		faults: faults{delay: 2 * time.Millisecond, disk: 2 * time.Millisecond, cut: make(map[[2]NodeID]bool)},
+	}
+	for _, id := range c.ids {
+		c.nodes[id] = &server{}
+		c.start(id, change)
+	}
+	return c
+}
+
+func (c *cluster) start(id NodeID, change func(*Options)) {
+	s := c.nodes[id]
+	opts := Options{ID: id, Members: c.ids, Rand: rand.New(rand.NewPCG(c.rand.Uint64(), 1))}
+	if change != nil {
+		change(&opts)
+	}
+	state := State{HardState: s.durable.HardState, Entries: slices.Clone(s.durable.Entries)}
+	n, err := New(opts, state, c.now)
+	if err != nil {
+		c.fail("start %s: %v", id, err)
+	}
+	s.Node, s.up, s.waiting, s.unsaved, s.writing = n, true, nil, nil, false
+	s.life++
+	c.arm(id)
+}
+
+func (c *cluster) crash(id NodeID) {
+	s := c.nodes[id]
+	s.up = false
+	s.life++
+	maps.DeleteFunc(c.reads, func(_ uint64, r readCheck) bool { return r.node == id })
+	for _, other := range c.ids {
+		c.later(time.Millisecond, func() { c.input(other, func(n *Node) Output { return n.ConnectionLost(c.now, id) }) })
+	}
+}
+
+func (c *cluster) fail(format string, args ...any) {
+	c.t.Helper()
+	c.t.Fatalf("seed %d at %v: %s", c.seed, c.now.Sub(time.Unix(0, 0)), fmt.Sprintf(format, args...))
+}
+
+func (c *cluster) later(d time.Duration, do func()) {
+	c.seq++
+	c.queue = append(c.queue, event{c.now.Add(d), c.seq, do})
+}
+
+// upTo is a random time up to most.
+func (c *cluster) upTo(most time.Duration) time.Duration {
+	return time.Duration(c.rand.Int64N(int64(most) + 1))
+}
+
+// run lets d pass.
+func (c *cluster) run(d time.Duration) { c.runUntil(d, func() bool { return false }) }
+
+// runUntil lets time pass until done or d is over, and reports whether done came true.
+func (c *cluster) runUntil(d time.Duration, done func() bool) bool {
+	end := c.now.Add(d)
+	for !done() {
+		i := c.earliest()
+		if i < 0 || c.queue[i].due.After(end) {
+			c.now = end
+			return done()
+		}
+		next := c.queue[i]
+		c.queue = slices.Delete(c.queue, i, i+1)
+		c.now = next.due
+		next.do()
+	}
+	return true
+}
+
+// earliest is the place of the next event; -1 if there is none.
+func (c *cluster) earliest() int {
+	earliest := -1
+	for i, e := range c.queue {
+		if earliest < 0 || cmp.Or(e.due.Compare(c.queue[earliest].due), cmp.Compare(e.seq, c.queue[earliest].seq)) < 0 {
+			earliest = i
+		}
+	}
+	return earliest
+}
+
+// arm schedules the next tick and the next heartbeats of a node.
+func (c *cluster) arm(id NodeID) {
+	s := c.nodes[id]
+	s.armed++
+	armed, due := s.armed, s.Deadline()
+	c.later(max(0, due.Sub(c.now)), func() {
+		if s.armed == armed {
+			c.input(id, func(n *Node) Output { return n.Tick(c.now) })
+		}
+	})
+	for _, peer := range s.peers {
+		if due := s.ReplicateDeadline(peer); !due.IsZero() {
+			c.later(max(0, due.Sub(c.now)), func() {
+				if s.armed == armed {
+					c.input(id, func(n *Node) Output { return n.Replicate(c.now, peer) })
+				}
+			})
+		}
+	}
+}
+
+// input gives one node one input, checks the step, and carries out what comes of it.
+func (c *cluster) input(id NodeID, give func(*Node) Output) {
+	s := c.nodes[id]
+	if !s.up {
+		return
+	}
+	before := s.snapshotState()
+	out := give(s.Node)
+	if err := cmp.Or(s.checkState(), s.checkStep(before), out.Err); err != nil {
+		c.fail("%s: %v", id, err)
+	}
+	c.carryOut(id, out)
+	if s.role == Leader {
+		for _, peer := range s.peers {
+			more := s.Replicate(c.now, peer)
+			c.carryOut(id, more)
+		}
+	}
+	for entries := s.Committed(16); len(entries) > 0; entries = s.Committed(16) {
+		s.Applied(entries[len(entries)-1].Index)
+	}
+	c.arm(id)
+}
+
+func (c *cluster) carryOut(id NodeID, out Output) {
+	s := c.nodes[id]
+	for _, e := range out.Events {
+		c.observe(id, e)
+	}
+	for _, r := range out.Reads {
+		if check := c.reads[r.ID]; r.Err == nil {
+			c.readsDone++
+			if r.Index < check.floor {
+				c.fail("%s: read got index %d after %d was committed", id, r.Index, check.floor)
+			}
+		}
+		delete(c.reads, r.ID)
+	}
+	s.waiting = append(s.waiting, out.SendAfterPersist...)
+	if out.Persist != nil {
+		s.unsaved = append(s.unsaved, *out.Persist)
+		c.write(id)
+	}
+	for _, m := range out.Send {
+		c.send(m)
+	}
+}
+
+// write starts one disk write of all that has gathered, unless one is under way.
+func (c *cluster) write(id NodeID) {
+	s := c.nodes[id]
+	if s.writing || len(s.unsaved) == 0 {
+		return
+	}
+	s.writing = true
+	life, batches := s.life, s.unsaved
+	s.unsaved = nil
+	c.later(c.upTo(c.faults.disk), func() {
+		if s.life != life {
+			return
+		}
+		s.writing = false
+		for _, p := range batches {
+			s.save(p)
+		}
+		number := batches[len(batches)-1].Number
+		c.input(id, func(n *Node) Output { return n.Persisted(c.now, number) })
+		s.waiting = slices.DeleteFunc(s.waiting, func(m Message) bool {
+			if m.After <= number {
+				c.send(m)
+			}
+			return m.After <= number
+		})
+		c.write(id)
+	})
+}
+
+// save is what a batch leaves on disk.
+func (s *server) save(p Persist) {
+	s.durable.HardState = p.HardState
+	if len(p.Entries) > 0 {
+		kept := p.Entries[0].Index - 1
+		s.durable.Entries = append(s.durable.Entries[:kept:kept], p.Entries...)
+	}
+}
+
+func (c *cluster) observe(id NodeID, e Event) {
+	switch e := e.(type) {
+	case RoleChanged:
+		if e.To != Leader {
+			return
+		}
+		if other, ok := c.leaders[e.Term]; ok && other != id {
+			c.fail("ElectionSafety: %s and %s both lead term %d", other, id, e.Term)
+		}
+		c.leaders[e.Term] = id
+		for index, entry := range c.committed {
+			if term, _ := c.nodes[id].log.term(index); term != entry.Term {
+				c.fail("LeaderCompleteness: %s leads term %d without %v", id, e.Term, entry.Position())
+			}
+		}
+	case VoteCast:
+		key := fmt.Sprintf("%s/%d", id, e.Term)
+		if other, ok := c.votes[key]; ok && other != e.Candidate {
+			c.fail("ElectionSafety: %s voted for %s and %s in term %d", id, other, e.Candidate, e.Term)
+		}
+		c.votes[key] = e.Candidate
+	case EntriesCommitted:
+		for _, entry := range e.Entries {
+			if other, ok := c.committed[entry.Index]; ok && other.Checksum() != entry.Checksum() {
+				c.fail("StateMachineSafety: %s committed %v, another node %v", id, entry.Position(), other.Position())
+			}
+			c.committed[entry.Index] = entry
+		}
+	}
+}
+
+// send puts a message on the network. A request that is lost fails at its sender after a while.
+func (c *cluster) send(m Message) {
+	sender := c.nodes[m.From]
+	life := sender.life
+	request := isRequest(m.Body)
+	if request {
+		if a, ok := m.Body.(AppendEntriesRequest); ok && len(a.Entries) == 0 {
+			sender.HeartbeatWritten(c.now, m.To, m.Ticket)
+		}
+		c.later(500*time.Millisecond, func() {
+			if sender.life == life {
+				c.input(m.From, func(n *Node) Output { return n.Failed(c.now, m.To, m.Ticket) })
+			}
+		})
+	}
+	copies := 1
+	if c.rand.Float64() < c.faults.dup {
+		copies = 2
+	}
+	receiver := c.nodes[m.To]
+	for range copies {
+		if c.faults.cut[[2]NodeID{m.From, m.To}] || c.rand.Float64() < c.faults.loss {
+			continue
+		}
+		to := receiver.life
+		c.later(c.upTo(c.faults.delay), func() {
+			if request || receiver.life == to {
+				c.input(m.To, func(n *Node) Output { return n.Receive(c.now, m) })
+			}
+		})
+	}
+}
+
+func isRequest(b Body) bool {
+	switch b.(type) {
+	case AppendEntriesRequest, RequestVoteRequest, ConfirmLeaderRequest, ReadIndexRequest:
+		return true
+	}
+	return false
+}
+
+// leader is the live leader of the highest term; empty if there is none.
+func (c *cluster) leader() NodeID {
+	var leader NodeID
+	var term Term
+	for _, id := range c.ids {
+		if s := c.nodes[id]; s.up && s.role == Leader && s.hard.Term > term {
+			leader, term = id, s.hard.Term
+		}
+	}
+	return leader
+}
+
+func (c *cluster) propose(id NodeID, data string) {
+	c.input(id, func(n *Node) Output {
+		_, out, _ := n.Propose(c.now, []byte(data))
+		return out
+	})
+}
+
+func (c *cluster) read(id NodeID) {
+	c.readID++
+	floor := Index(0)
+	for index := range c.committed {
+		floor = max(floor, index)
+	}
+	c.reads[c.readID] = readCheck{id, floor}
+	c.input(id, func(n *Node) Output { return n.Read(c.now, c.readID) })
+}
+
+// cut severs or mends every link between two groups, in both directions.
+func (c *cluster) cut(severed bool, group, rest []NodeID) {
+	for _, a := range group {
+		for _, b := range rest {
+			c.faults.cut[[2]NodeID{a, b}] = severed
+			c.faults.cut[[2]NodeID{b, a}] = severed
+		}
+	}
+}
+
+// awaitCommit lets time pass until every live node has committed the same, non-empty log to its end.
+func (c *cluster) awaitCommit(d time.Duration) {
+	c.t.Helper()
+	ok := c.runUntil(d, func() bool {
+		var last Index
+		for _, id := range c.ids {
+			s := c.nodes[id]
+			if !s.up {
+				continue
+			}
+			if last == 0 {
+				last = s.log.last().Index
+			}
+			if last == 0 || s.commitIndex != last || s.log.last().Index != last {
+				return false
+			}
+		}
+		return c.leader() != ""
+	})
+	if !ok {
+		for _, id := range c.ids {
+			c.t.Logf("%s: %+v", id, c.nodes[id].Status())
+		}
+		c.fail("no agreement within %v", d)
+	}
+}

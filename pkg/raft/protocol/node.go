@@ -1,0 +1,263 @@
+package protocol
+
+import (
+	"fmt"
+	"slices"
+	"time"
+)
+
+// Node is one member's Raft state. It is not safe for concurrent use: the caller's lock guards it.
+type Node struct {
+	opts  Options
+	peers []NodeID // the members but this one
+
+	// Persistent state (Figure 2), as it will be once the issued batches are durable.
+	hard HardState
+	log  raftLog
+
+	// Volatile state (Figure 2).
+	commitIndex Index
+	lastApplied Index
+
+	role      Role
+	leader    NodeID // of the current term; empty: not known
+	leaderURL string
+
+	// As a follower of the current term's leader.
+	leaderCommit Index // highest commit index heard of
+	verified     Index // up to here this log is the leader's
+	heard        time.Time
+	suspect      bool // the leader's connection ended
+
+	// As a candidate or leader.
+	ballot        ballot
+	progress      map[NodeID]*progress
+	lastHeartbeat map[NodeID]time.Time // outlives progress: the limit holds across terms
+	reads         reads
+
+	disk     disk
+	deadline time.Time // of the election timer, or of a leader's check for its quorum
+	tickets  uint64
+	now      time.Time
+	out      Output
+}
+
+// New starts a node from what its storage recovered, as a follower that has heard of no leader.
+func New(opts Options, state State, now time.Time) (*Node, error) {
+	opts = opts.WithDefaults()
+	if err := opts.Validate(); err != nil {
+		return nil, err
+	}
+	log, err := newLog(state.Entries)
+	if err != nil {
+		return nil, err
+	}
+	if state.Term < log.last().Term {
+		return nil, fmt.Errorf("recovered term %d is below that of the last entry, %v", state.Term, log.last())
+	}
+	n := &Node{
+		opts:          opts,
+		hard:          state.HardState,
+		log:           log,
+		now:           now,
+		lastHeartbeat: make(map[NodeID]time.Time),
+	}
+	for _, member := range opts.Members {
+		if member != opts.ID {
+			n.peers = append(n.peers, member)
+		}
+	}
+	n.disk.durable = log.last().Index
+	n.drawDeadline(opts.ElectionTimeout, 2*opts.ElectionTimeout)
+	return n, nil
+}
+
+// Deadline is when Tick is due next. It moves with every input.
+func (n *Node) Deadline() time.Time { return n.deadline }
+
+// Tick tells the time. Before the deadline it changes nothing.
+func (n *Node) Tick(now time.Time) Output {
+	n.now = now
+	if now.Before(n.deadline) {
+		return n.take()
+	}
+	if n.role == Leader {
+		n.checkQuorum()
+	} else {
+		n.campaign()
+	}
+	return n.take()
+}
+
+// Propose appends commands to a leader's log and tells the position of the first; the others follow
+// without a gap. On ErrNotLeader and ErrOverloaded nothing was appended.
+func (n *Node) Propose(now time.Time, commands ...[]byte) (Position, Output, error) {
+	n.now = now
+	if n.role != Leader {
+		return Position{}, n.take(), ErrNotLeader
+	}
+	if int(n.log.last().Index-n.commitIndex)+len(commands) > n.opts.MaxPending {
+		return Position{}, n.take(), ErrOverloaded
+	}
+	first := Position{Term: n.hard.Term, Index: n.log.last().Index + 1}
+	for _, command := range commands {
+		n.appendOwn(EntryCommand, command)
+	}
+	return first, n.take(), nil
+}
+
+// Receive takes a request or a reply. A request's replies leave with its ticket.
+func (n *Node) Receive(now time.Time, m Message) Output {
+	n.now = now
+	switch body := m.Body.(type) {
+	case RequestVoteRequest:
+		n.handleRequestVote(m, body)
+	case RequestVoteReply:
+		n.handleRequestVoteReply(m, body)
+	case AppendEntriesRequest:
+		n.handleAppendEntries(m, body)
+	case AppendEntriesReply:
+		n.handleAppendEntriesReply(m, body)
+	case ConfirmLeaderRequest:
+		n.handleConfirmLeader(m, body)
+	case ConfirmLeaderReply:
+		n.handleConfirmLeaderReply(m, body)
+	case ReadIndexRequest:
+		n.handleReadIndex(m, body)
+	case ReadIndexReply:
+		n.handleReadIndexReply(m, body)
+	}
+	return n.take()
+}
+
+// Failed tells that a request got no reply and never will: it was lost, refused or took too long.
+func (n *Node) Failed(now time.Time, to NodeID, ticket uint64) Output {
+	n.now = now
+	delete(n.ballot.asked, ticket)
+	if p := n.progress[to]; p != nil {
+		n.requestFailed(p, ticket)
+	}
+	n.forwardFailed(ticket)
+	return n.take()
+}
+
+// ConnectionLost tells that the connection over which from sends its requests has ended. If from leads,
+// it may be dead: ask the others soon, and do not stand in their way meanwhile.
+func (n *Node) ConnectionLost(now time.Time, from NodeID) Output {
+	n.now = now
+	if n.role == Follower && from == n.leader && !n.suspect {
+		n.suspect = true
+		n.drawDeadline(0, n.opts.ElectionTimeout/20)
+	}
+	return n.take()
+}
+
+// Committed returns the next entries to apply, at most count of them: committed, durable here, and
+// above what Applied was told last.
+func (n *Node) Committed(count int) []Entry {
+	last := min(n.commitIndex, n.disk.durable, n.lastApplied+Index(count))
+	return n.log.slice(n.lastApplied+1, last)
+}
+
+// Applied tells that the state machine has executed everything up to index.
+func (n *Node) Applied(index Index) {
+	if index < n.lastApplied || index > n.commitIndex {
+		panic(fmt.Sprintf("StateMachineSafety: applied %d after %d, with %d committed", index, n.lastApplied, n.commitIndex))
+	}
+	n.lastApplied = index
+}
+
+// Entries returns up to count durable entries from index from on.
+func (n *Node) Entries(from Index, count int) []Entry {
+	from = max(from, 1)
+	return n.log.slice(from, min(n.disk.durable, from+Index(count)-1))
+}
+
+// Status is a copy of what can be seen of a node at one moment.
+type Status struct {
+	ID           NodeID
+	Role         Role
+	Term         Term
+	VotedFor     NodeID
+	Leader       NodeID // empty: not known
+	LeaderURL    string
+	LastIndex    Index
+	LastTerm     Term
+	DurableIndex Index
+	CommitIndex  Index
+	AppliedIndex Index
+	Members      []NodeID
+	Heard        time.Time             // last accepted message of a leader; zero: none yet
+	QuorumHeard  time.Time             // on a leader: since when a majority has answered
+	Peers        map[NodeID]PeerStatus // on a leader
+}
+
+// PeerStatus is a leader's view of one peer.
+type PeerStatus struct {
+	MatchIndex Index
+	Inflight   int // requests outstanding
+	Probing    bool
+	Contact    time.Time // its last answer
+}
+
+// Status tells the node's state.
+func (n *Node) Status() Status {
+	s := Status{
+		ID: n.opts.ID, Role: n.role, Term: n.hard.Term, VotedFor: n.hard.VotedFor,
+		Leader: n.leader, LeaderURL: n.leaderURL,
+		LastIndex: n.log.last().Index, LastTerm: n.log.last().Term, DurableIndex: n.disk.durable,
+		CommitIndex: n.commitIndex, AppliedIndex: n.lastApplied,
+		Members: slices.Clone(n.opts.Members), Heard: n.heard,
+	}
+	if n.role == Leader {
+		s.QuorumHeard = n.quorumContact()
+		s.Peers = make(map[NodeID]PeerStatus, len(n.progress))
+		for peer, p := range n.progress {
+			s.Peers[peer] = PeerStatus{MatchIndex: p.match, Inflight: len(p.flights), Probing: p.probing(), Contact: p.contact}
+		}
+	}
+	return s
+}
+
+func (n *Node) emit(e Event) { n.out.Events = append(n.out.Events, e) }
+
+// ticket numbers a request of this node.
+func (n *Node) ticket() uint64 {
+	n.tickets++
+	return n.tickets
+}
+
+// send lets a request leave at once: it says nothing that is not durable.
+func (n *Node) send(to NodeID, ticket uint64, body Body) {
+	n.out.Send = append(n.out.Send, Message{From: n.opts.ID, To: to, Ticket: ticket, Body: body})
+}
+
+// sendDurable lets a message leave when all that has been issued to the disk is durable.
+func (n *Node) sendDurable(to NodeID, ticket uint64, body Body) {
+	n.out.SendAfterPersist = append(n.out.SendAfterPersist, Message{From: n.opts.ID, To: to, Ticket: ticket, Body: body})
+}
+
+// take ends an input: it issues what must be saved and hands out what was gathered.
+func (n *Node) take() Output {
+	n.out.Persist = n.issue()
+	if len(n.disk.pending) == 0 {
+		n.out.Send = append(n.out.Send, n.out.SendAfterPersist...)
+		n.out.SendAfterPersist = nil
+	}
+	for i := range n.out.SendAfterPersist {
+		n.out.SendAfterPersist[i].After = n.disk.issued
+	}
+	out := n.out
+	n.out = Output{}
+	return out
+}
+
+// drawDeadline sets the election timer to a random time between least and most from now.
+func (n *Node) drawDeadline(least, most time.Duration) {
+	n.deadline = n.now.Add(least + time.Duration(n.opts.Rand.Int64N(int64(most-least)+1)))
+}
+
+func (n *Node) isMember(id NodeID) bool { return slices.Contains(n.opts.Members, id) }
+
+// quorum is the size of a majority.
+func (n *Node) quorum() int { return len(n.opts.Members)/2 + 1 }

@@ -1,0 +1,271 @@
+package protocol
+
+import (
+	"slices"
+	"time"
+)
+
+// maxHeartbeats is how many heartbeats may wait for one peer's answer.
+const maxHeartbeats = 2
+
+// progress is a leader's view of one peer. It probes with one request at a time until the logs are
+// known to agree somewhere, then replicates with up to Options.MaxInflight.
+type progress struct {
+	match, next Index // matchIndex and nextIndex (Figure 2)
+	replicating bool
+	epoch       uint64            // counts spells of probing: answers of an earlier one move nothing back
+	flights     map[uint64]flight // requests without an answer yet, by ticket
+	limit       int               // entries in the next batch: halved by a failure, doubled by a success
+	retryAt     time.Time         // nothing is sent before, after a failure
+	contact     time.Time         // the last answer to AppendEntries
+	lastSent    time.Time         // the last AppendEntries of any kind
+	commitSent  Index             // the highest commit index told
+	merged      Index             // the commit index whose announcement waits for the next heartbeat
+	roundSent   uint64            // the latest round of reads that a request asks to confirm
+	roundAcked  uint64            // the latest round that the peer has confirmed
+}
+
+type flightKind uint8
+
+const (
+	entriesFlight flightKind = iota
+	heartbeatFlight
+	confirmFlight
+)
+
+// flight is one request on its way.
+type flight struct {
+	kind    flightKind
+	prev    Index // of the consistency check
+	last    Index // where the peer's log matches on success
+	round   uint64
+	epoch   uint64
+	written bool // the frame has left
+}
+
+func (p *progress) probing() bool { return !p.replicating }
+
+// count tells how many flights of a kind are out; of entries, those of this epoch.
+func (p *progress) count(kind flightKind) int {
+	count := 0
+	for _, f := range p.flights {
+		if f.kind == kind && (kind != entriesFlight || f.epoch == p.epoch) {
+			count++
+		}
+	}
+	return count
+}
+
+// probe goes back to one request at a time, from next on.
+func (p *progress) probe(next Index) {
+	p.replicating = false
+	p.epoch++
+	p.next = max(p.match+1, next)
+}
+
+// Replicate returns what the leader should send peer now: entries as far as the window allows, a
+// heartbeat if one is due, a confirmation of leadership if reads wait for it.
+func (n *Node) Replicate(now time.Time, peer NodeID) Output {
+	n.now = now
+	if p := n.progress[peer]; p != nil && !now.Before(p.retryAt) {
+		n.sendEntries(peer, p)
+		n.sendHeartbeat(peer, p)
+		n.sendConfirm(peer, p)
+	}
+	return n.take()
+}
+
+// ReplicateDeadline is when Replicate has something to send peer unless an input comes first; zero: never.
+func (n *Node) ReplicateDeadline(peer NodeID) time.Time {
+	p := n.progress[peer]
+	switch {
+	case p == nil:
+		return time.Time{}
+	case n.now.Before(p.retryAt):
+		return p.retryAt
+	case !n.mayHeartbeat(p):
+		return time.Time{}
+	}
+	return n.heartbeatDue(peer, p)
+}
+
+// HeartbeatWritten tells that a heartbeat's frame has left; the gap to the next one counts from here.
+func (n *Node) HeartbeatWritten(now time.Time, to NodeID, ticket uint64) {
+	n.lastHeartbeat[to] = now
+	if p := n.progress[to]; p != nil {
+		if f, ok := p.flights[ticket]; ok {
+			f.written = true
+			p.flights[ticket] = f
+		}
+	}
+}
+
+func (n *Node) sendEntries(peer NodeID, p *progress) {
+	window, limit := n.opts.MaxInflight, p.limit
+	if p.probing() {
+		window, limit = 1, 1
+	}
+	for next := p.next; next <= n.log.last().Index && p.count(entriesFlight) < window; next = p.next {
+		entries := n.log.batch(next, limit, n.opts.MaxBatchBytes)
+		last := entries[len(entries)-1].Index
+		n.sendAppend(peer, p, flight{kind: entriesFlight, prev: next - 1, last: last}, entries)
+		if p.replicating {
+			p.next = last + 1
+		}
+	}
+}
+
+// mayHeartbeat holds the next heartbeat back while one has not left yet or too many are unanswered.
+func (n *Node) mayHeartbeat(p *progress) bool {
+	for _, f := range p.flights {
+		if f.kind == heartbeatFlight && !f.written {
+			return false
+		}
+	}
+	return p.count(heartbeatFlight) < maxHeartbeats
+}
+
+// heartbeatDue is when the next heartbeat may leave: after the gap at once if there is a commit to announce,
+// else when nothing has been sent for as long.
+func (n *Node) heartbeatDue(peer NodeID, p *progress) time.Time {
+	due := n.lastHeartbeat[peer].Add(n.opts.HeartbeatInterval)
+	if p.commitSent < n.commitIndex {
+		return due
+	}
+	return maxTime(due, p.lastSent.Add(n.opts.HeartbeatInterval))
+}
+
+func (n *Node) sendHeartbeat(peer NodeID, p *progress) {
+	if n.now.Before(n.heartbeatDue(peer, p)) || !n.mayHeartbeat(p) {
+		if p.commitSent < n.commitIndex && p.merged < n.commitIndex {
+			p.merged = n.commitIndex
+			n.emit(HeartbeatMerged{Peer: peer})
+		}
+		return
+	}
+	prev := p.next - 1
+	if p.probing() && p.asking(prev) {
+		prev = p.match // the question is out already: one rejection tells enough
+	}
+	n.sendAppend(peer, p, flight{kind: heartbeatFlight, prev: prev, last: prev}, nil)
+}
+
+// asking reports whether the consistency check at prev is out, unanswered.
+func (p *progress) asking(prev Index) bool {
+	for _, f := range p.flights {
+		if f.kind != confirmFlight && f.prev == prev && f.epoch == p.epoch {
+			return true
+		}
+	}
+	return false
+}
+
+func (n *Node) sendAppend(peer NodeID, p *progress, f flight, entries []Entry) {
+	ticket := n.ticket()
+	n.launch(p, ticket, f)
+	p.lastSent = n.now
+	p.commitSent = n.commitIndex
+	prev := n.log.position(f.prev)
+	n.send(peer, ticket, AppendEntriesRequest{
+		Term: n.hard.Term, LeaderID: n.opts.ID, LeaderURL: n.opts.LeaderURL,
+		PrevLogIndex: prev.Index, PrevLogTerm: prev.Term, Entries: entries, LeaderCommit: n.commitIndex,
+	})
+}
+
+// launch notes a request: its answer will also confirm the reads that are registered by now.
+func (n *Node) launch(p *progress, ticket uint64, f flight) {
+	f.epoch, f.round = p.epoch, n.reads.round
+	if p.flights == nil {
+		p.flights = make(map[uint64]flight)
+	}
+	p.flights[ticket] = f
+	p.roundSent = max(p.roundSent, f.round)
+}
+
+// land takes a request out of those that wait for an answer.
+func (p *progress) land(ticket uint64) (flight, bool) {
+	f, ok := p.flights[ticket]
+	delete(p.flights, ticket)
+	return f, ok
+}
+
+func (n *Node) handleAppendEntriesReply(m Message, reply AppendEntriesReply) {
+	if n.seesHigherTerm(reply.Term) {
+		return
+	}
+	p := n.progress[m.From]
+	if p == nil {
+		return
+	}
+	f, ok := p.land(m.Ticket)
+	if !ok || f.kind == confirmFlight || reply.Term != n.hard.Term {
+		return // an answer of another term or leadership says nothing about this one
+	}
+	p.contact = n.now
+	p.roundAcked = max(p.roundAcked, f.round)
+	if reply.Success {
+		p.succeeded(f, n.opts.MaxBatch)
+		n.advanceCommit()
+	} else if p.current(f) {
+		p.probe(min(f.prev, n.resumeAt(f.prev, reply)))
+	}
+	n.finishReads()
+}
+
+// current reports whether a rejection of f says something new: it is of this epoch, above what is known to
+// match and, while probing, the question that is open.
+func (p *progress) current(f flight) bool {
+	return f.epoch == p.epoch && f.prev > p.match && (p.replicating || f.prev == p.next-1)
+}
+
+// succeeded moves match forward, never back.
+func (p *progress) succeeded(f flight, maxBatch int) {
+	p.match = max(p.match, f.last)
+	if f.epoch == p.epoch && (p.replicating || f.prev == p.next-1) {
+		p.replicating = true
+	}
+	p.next = max(p.next, p.match+1)
+	if f.kind == entriesFlight {
+		p.limit = min(2*p.limit, maxBatch)
+	}
+}
+
+// resumeAt is the next index to try after a rejection at prev: one rejection per differing term (§5.3).
+func (n *Node) resumeAt(prev Index, reply AppendEntriesReply) Index {
+	if reply.ConflictTerm == 0 {
+		return reply.ConflictIndex
+	}
+	if last := n.log.lastUpToTerm(prev, reply.ConflictTerm); last >= reply.ConflictIndex {
+		if term, _ := n.log.term(last); term == reply.ConflictTerm {
+			return last + 1
+		}
+	}
+	return reply.ConflictIndex
+}
+
+// requestFailed makes room for the next try, which waits a little and is smaller.
+func (n *Node) requestFailed(p *progress, ticket uint64) {
+	f, ok := p.land(ticket)
+	if !ok {
+		return
+	}
+	p.retryAt = n.now.Add(n.opts.HeartbeatInterval / 8)
+	p.roundSent = p.roundAcked
+	for _, other := range p.flights {
+		p.roundSent = max(p.roundSent, other.round)
+	}
+	if f.kind == entriesFlight && f.epoch == p.epoch {
+		p.limit = max(1, p.limit/2)
+		p.probe(p.match + 1)
+	}
+}
+
+// quorumContact is when a majority, this leader included, had last answered.
+func (n *Node) quorumContact() time.Time {
+	contacts := []time.Time{n.now}
+	for _, p := range n.progress {
+		contacts = append(contacts, p.contact)
+	}
+	slices.SortFunc(contacts, time.Time.Compare)
+	return contacts[len(contacts)-n.quorum()]
+}

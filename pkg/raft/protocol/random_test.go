@@ -1,0 +1,69 @@
+package protocol
+
+import (
+	"fmt"
+	"testing"
+	"time"
+)
+
+// TestRandomRuns holds clusters of three and five, under every fault that the test network has, to the
+// properties of Figure 3, to fresh reads, and to agreement once the faults end.
+func TestRandomRuns(t *testing.T) {
+	runs := uint64(300)
+	if testing.Short() {
+		runs = 30
+	}
+	for seed := range runs {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) { randomRun(t, seed) })
+	}
+}
+
+func randomRun(t *testing.T, seed uint64) {
+	c := newCluster(t, seed, 3+2*int(seed%2), nil)
+	c.faults.loss = []float64{0, 0.05, 0.2}[c.rand.IntN(3)]
+	c.faults.dup = []float64{0, 0.1}[c.rand.IntN(2)]
+	c.faults.delay = []time.Duration{time.Millisecond, 30 * time.Millisecond, 300 * time.Millisecond}[c.rand.IntN(3)]
+	c.faults.disk = []time.Duration{time.Millisecond, 100 * time.Millisecond}[c.rand.IntN(2)]
+	for step := range 60 {
+		c.run(c.upTo(400 * time.Millisecond))
+		id := c.ids[c.rand.IntN(len(c.ids))]
+		other := c.ids[c.rand.IntN(len(c.ids))]
+		switch c.rand.IntN(6) {
+		case 0:
+			if c.nodes[id].up {
+				c.crash(id)
+			}
+		case 1, 2:
+			if !c.nodes[id].up {
+				c.start(id, nil)
+			}
+		case 3:
+			c.faults.cut[[2]NodeID{id, other}] = true
+		case 4:
+			clear(c.faults.cut)
+		}
+		for _, id := range c.ids {
+			c.propose(id, fmt.Sprintf("%d by %s", step, id))
+			if c.nodes[id].up {
+				c.read(id)
+			}
+		}
+	}
+	clear(c.faults.cut)
+	c.faults.loss, c.faults.dup, c.faults.delay = 0, 0, time.Millisecond
+	for _, id := range c.ids {
+		if !c.nodes[id].up {
+			c.start(id, nil)
+		}
+	}
+	c.awaitCommit(20 * time.Second)
+	for _, id := range c.ids {
+		c.read(id)
+	}
+	if !c.runUntil(5*time.Second, func() bool { return len(c.reads) == 0 }) {
+		c.fail("%d reads never ended: %v", len(c.reads), c.reads)
+	}
+	if c.readsDone == 0 {
+		c.fail("no read was served")
+	}
+}

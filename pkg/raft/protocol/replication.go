@@ -1,0 +1,112 @@
+package protocol
+
+import (
+	"fmt"
+	"slices"
+)
+
+// handleAppendEntries is the receiver's side of AppendEntries (Figure 2). Its replies wait until all
+// that they acknowledge is durable.
+func (n *Node) handleAppendEntries(m Message, req AppendEntriesRequest) {
+	refuse := func() {
+		n.sendDurable(m.From, m.Ticket, AppendEntriesReply{Term: n.hard.Term})
+	}
+	if fault := faultOf(req); fault != "" || !n.isMember(m.From) || m.From != req.LeaderID {
+		n.emit(ProtocolViolated{Peer: m.From, What: "AppendEntries: " + fault})
+		refuse()
+		return
+	}
+	if req.Term < n.hard.Term {
+		refuse()
+		return
+	}
+	if req.Term > n.hard.Term {
+		n.adoptTerm(req.Term)
+	}
+	if n.role == Leader || n.leader != "" && n.leader != req.LeaderID {
+		n.emit(ProtocolViolated{Peer: m.From, What: fmt.Sprintf("ElectionSafety: %s and %s both lead term %d", n.leader, m.From, req.Term)})
+		refuse()
+		return
+	}
+	n.follow(req)
+	reply := n.appendChecked(m.From, req)
+	n.followCommit()
+	n.sendDurable(m.From, m.Ticket, reply)
+}
+
+// faultOf names what no correct leader sends.
+func faultOf(req AppendEntriesRequest) string {
+	before := Position{Term: req.PrevLogTerm, Index: req.PrevLogIndex}
+	for _, e := range req.Entries {
+		if e.Index != before.Index+1 || e.Term < before.Term || e.Term > req.Term || !e.Kind.Valid() {
+			return fmt.Sprintf("entry %v of kind %v follows %v in term %d", e.Position(), e.Kind, before, req.Term)
+		}
+		before = e.Position()
+	}
+	return ""
+}
+
+// follow recognises the term's leader: it is alive.
+func (n *Node) follow(req AppendEntriesRequest) {
+	if n.role != Follower {
+		n.become(LeaderFound)
+	}
+	n.suspect = false
+	n.heard = n.now
+	n.setLeader(req.LeaderID, req.LeaderURL)
+	n.drawDeadline(n.opts.ElectionTimeout, 2*n.opts.ElectionTimeout)
+}
+
+// appendChecked does the consistency check (§5.3) and appends what is new.
+func (n *Node) appendChecked(leader NodeID, req AppendEntriesRequest) AppendEntriesReply {
+	term, ok := n.log.term(req.PrevLogIndex)
+	if !ok {
+		return AppendEntriesReply{Term: n.hard.Term, ConflictIndex: n.log.last().Index + 1}
+	}
+	if term != req.PrevLogTerm {
+		if req.PrevLogIndex <= n.commitIndex {
+			n.diverged(leader, Position{Term: req.PrevLogTerm, Index: req.PrevLogIndex})
+		}
+		first := n.log.firstOfTerm(req.PrevLogIndex, term)
+		return AppendEntriesReply{Term: n.hard.Term, ConflictTerm: term, ConflictIndex: max(first, n.commitIndex+1)}
+	}
+	// What is here already stays: an old or repeated request must not cut what came later.
+	fresh := slices.IndexFunc(req.Entries, func(e Entry) bool {
+		term, ok := n.log.term(e.Index)
+		return !ok || term != e.Term
+	})
+	if fresh >= 0 {
+		if !n.replaceFrom(leader, req.Entries[fresh:]) {
+			return AppendEntriesReply{Term: n.hard.Term}
+		}
+	}
+	n.verified = max(n.verified, req.PrevLogIndex+Index(len(req.Entries)))
+	n.leaderCommit = max(n.leaderCommit, req.LeaderCommit)
+	return AppendEntriesReply{Term: n.hard.Term, Success: true}
+}
+
+// replaceFrom appends entries, and first cuts what conflicts with them. It refuses to cut what is committed.
+func (n *Node) replaceFrom(leader NodeID, entries []Entry) bool {
+	first := entries[0].Index
+	if first <= n.commitIndex {
+		n.diverged(leader, entries[0].Position())
+		return false
+	}
+	if first <= n.log.last().Index {
+		n.truncate(first)
+	}
+	n.appendFollowed(entries)
+	return true
+}
+
+// diverged stops the node: what it has committed, and maybe shown, is denied by a leader.
+func (n *Node) diverged(leader NodeID, theirs Position) {
+	n.out.Err = fmt.Errorf("%w: %s has %v, committed here is %v up to index %d",
+		ErrDiverged, leader, theirs, n.log.position(theirs.Index), n.commitIndex)
+}
+
+// followCommit advances a follower's commit index: to what the leader has committed, as far as this log
+// is known to be the leader's and is durable.
+func (n *Node) followCommit() {
+	n.commitTo(min(n.leaderCommit, n.verified, n.disk.durable))
+}

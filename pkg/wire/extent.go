@@ -50,18 +50,20 @@ func (e *extent) walk(b []byte, limits Limits) (bool, error) {
 // ok is false for what begins nothing: c1, and an extension without payload, behind
 // which go-msgpack's decoder loses its place.
 func descriptor(b []byte) (head, children, payload int64, ok bool) {
-	switch d := b[0]; {
-	case d <= 0x7f, d >= 0xe0: // positive and negative fixint
-		return 1, 0, 0, true
-	case d <= 0x8f:
-		return 1, 2 * int64(d&0x0f), 0, true
-	case d <= 0x9f:
-		return 1, int64(d & 0x0f), 0, true
-	case d <= 0xbf:
-		return 1, 0, int64(d & 0x1f), true
-	default:
+	d := b[0]
+	if d-0xc0 <= 0xdf-0xc0 {
 		return longDescriptor(b)
 	}
+	// Positive and negative fixint, fixmap, fixarray, fixstr.
+	switch d >> 4 {
+	case 8:
+		children = 2 * int64(d&0x0f)
+	case 9:
+		children = int64(d & 0x0f)
+	case 10, 11:
+		payload = int64(d & 0x1f)
+	}
+	return 1, children, payload, true
 }
 
 // longDescriptor is descriptor for c0 to df.

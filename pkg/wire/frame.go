@@ -49,28 +49,28 @@ func isNil(value []byte) bool { return len(value) == 1 && value[0] == 0xc0 }
 // ParseFrame takes apart raw, which is exactly one frame. It knows no limits: raw is in memory already.
 // Errors wrap ErrMalformed.
 func ParseFrame(raw []byte) (Frame, error) {
-	f, method, err := parseFrame(raw)
+	if err := checkHead(raw); err != nil {
+		return Frame{}, err
+	}
+	value, rest, ok := cutValue(raw)
+	if !ok || len(rest) != 0 {
+		return Frame{}, malformed(len(value), "these bytes are not exactly one frame")
+	}
+	f, method, err := splitFrame(raw)
 	f.Method = string(method)
 	return f, err
 }
 
-// parseFrame is ParseFrame, but leaves the copying of the method's name to the caller.
-func parseFrame(raw []byte) (f Frame, method []byte, err error) {
-	if _, err := checkHead(raw); err != nil {
-		return Frame{}, nil, err
-	}
+// splitFrame takes apart raw, one whole array that checkHead has passed. It leaves the copying
+// of the method's name to the caller.
+func splitFrame(raw []byte) (f Frame, method []byte, err error) {
 	var parts [4][]byte
-	rest := raw[min(1, len(raw)):]
-	n := 0
-	for ; n < int(raw0(raw)&0x0f); n++ {
-		var ok bool
-		if parts[n], rest, ok = cutValue(rest); !ok {
-			return Frame{}, nil, malformed(len(raw)-len(rest), "a value is cut off or of no known type")
-		}
+	rest := raw[1:]
+	last := int(raw[0]&0x0f) - 1
+	for i := range last {
+		parts[i], rest, _ = cutValue(rest)
 	}
-	if n == 0 || len(rest) != 0 {
-		return Frame{}, nil, malformed(len(raw)-len(rest), "these bytes are not exactly one frame")
-	}
+	parts[last] = rest // walked over already, and maybe long
 	f = Frame{Kind: Kind(parts[0][0]), Raw: raw}
 	if f.Kind == Notification {
 		f.Body = parts[2]
@@ -98,13 +98,6 @@ func parseFrame(raw []byte) (f Frame, method []byte, err error) {
 	return f, method, nil
 }
 
-func raw0(raw []byte) byte {
-	if len(raw) == 0 {
-		return 0
-	}
-	return raw[0]
-}
-
 func methodName(value []byte, offset int) ([]byte, error) {
 	name, ok := text(value)
 	if !ok {
@@ -118,18 +111,16 @@ func methodName(value []byte, offset int) ([]byte, error) {
 
 // checkHead looks at the first two bytes as soon as they are there, so that what was
 // never meant for us (HTTP, TLS, noise) is refused at its first byte.
-func checkHead(b []byte) (kind Kind, err error) {
+func checkHead(b []byte) error {
 	switch {
 	case len(b) == 0:
-		return 0, nil
+		return nil
 	case b[0] != 0x94 && b[0] != 0x93:
-		return 0, malformed(0, fmt.Sprintf("no frame begins with 0x%02x", b[0]))
-	case len(b) == 1:
-		return 0, nil
-	case b[0] == 0x94 && b[1] <= byte(Response), b[0] == 0x93 && b[1] == byte(Notification):
-		return Kind(b[1]), nil
+		return malformed(0, fmt.Sprintf("no frame begins with 0x%02x", b[0]))
+	case len(b) == 1, b[0] == 0x94 && b[1] <= byte(Response), b[0] == 0x93 && b[1] == byte(Notification):
+		return nil
 	}
-	return 0, malformed(1, fmt.Sprintf("0x%02x is no kind of message with %d elements", b[1], b[0]&0x0f))
+	return malformed(1, fmt.Sprintf("0x%02x is no kind of message with %d elements", b[1], b[0]&0x0f))
 }
 
 // AppendWithID appends f with its id replaced to dst. f is a request or a response.

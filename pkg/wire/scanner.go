@@ -41,7 +41,7 @@ func NewScanner(r io.Reader, limits Limits) *Scanner {
 // after one that passes, such as a missed read deadline, Next goes on where it was and no byte is lost.
 func (s *Scanner) Next() (Frame, error) {
 	for s.err == nil {
-		if _, err := checkHead(s.buf[s.start:s.end]); err != nil {
+		if err := checkHead(s.buf[s.start:s.end]); err != nil {
 			s.err = err
 			break
 		}
@@ -66,7 +66,7 @@ func (s *Scanner) Partial() []byte { return s.buf[s.start:s.end] }
 
 func (s *Scanner) take() (Frame, error) {
 	n := int(s.extent.pos)
-	f, method, err := parseFrame(s.buf[s.start : s.start+n : s.start+n])
+	f, method, err := splitFrame(s.buf[s.start : s.start+n : s.start+n])
 	if err != nil {
 		s.err = err
 		return Frame{}, err

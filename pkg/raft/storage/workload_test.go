@@ -25,7 +25,7 @@ func (m *model) persist(batches ...protocol.Persist) {
 	for _, b := range batches {
 		m.HardState = b.HardState
 		for _, e := range b.Entries {
-			m.Entries = append(m.Entries[:e.Index-1:e.Index-1], e)
+			m.Entries = append(m.Entries[:e.Index-1], e)
 		}
 	}
 }
@@ -34,16 +34,18 @@ func (m *model) clone() model {
 	return model{protocol.State{HardState: m.HardState, Entries: slices.Clone(m.Entries)}}
 }
 
+func (m *model) holds(got protocol.State) bool {
+	return m.HardState == got.HardState && slices.EqualFunc(m.Entries, got.Entries, func(a, b protocol.Entry) bool {
+		return a.Position() == b.Position() && a.Kind == b.Kind && bytes.Equal(a.Data, b.Data)
+	})
+}
+
 // diff tells how a recovered state differs; empty when it does not.
 func (m *model) diff(got protocol.State) string {
-	if m.HardState == got.HardState && slices.EqualFunc(m.Entries, got.Entries, sameEntry) {
+	if m.holds(got) {
 		return ""
 	}
 	return cmp.Diff(m.State, got, cmpopts.EquateEmpty())
-}
-
-func sameEntry(a, b protocol.Entry) bool {
-	return a.Position() == b.Position() && a.Kind == b.Kind && bytes.Equal(a.Data, b.Data)
 }
 
 // workload makes batches such as a node under changing leaders would.

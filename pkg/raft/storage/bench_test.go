@@ -1,0 +1,56 @@
+package storage
+
+import (
+	"fmt"
+	"testing"
+
+	"whitewater/pkg/raft/protocol"
+)
+
+// BenchmarkPersist is one group commit on the real disk, of entries of 256 bytes.
+func BenchmarkPersist(b *testing.B) {
+	for _, n := range []int{1, 16, 64} {
+		b.Run(fmt.Sprintf("entries=%d", n), func(b *testing.B) {
+			log, _ := mustOpen(b, Options{Dir: b.TempDir(), NodeID: "n1"})
+			entries := make([]protocol.Entry, n)
+			for i := range entries {
+				entries[i] = protocol.Entry{Term: 1, Data: make([]byte, 256)}
+			}
+			next := protocol.Index(1)
+			b.SetBytes(int64(n * 256))
+			for b.Loop() {
+				for i := range entries {
+					entries[i].Index = next
+					next++
+				}
+				mustPersist(b, log, batch(1, "n1", entries...))
+			}
+			mustClose(b, log)
+		})
+	}
+}
+
+// BenchmarkRecover opens a log of 100,000 entries of 256 bytes.
+func BenchmarkRecover(b *testing.B) {
+	for _, n := range []int{1, 16} {
+		b.Run(fmt.Sprintf("batch=%d", n), func(b *testing.B) {
+			options := Options{Dir: testDir, NodeID: "n1", FS: newMemFS()}
+			log, _ := mustOpen(b, options)
+			for first := protocol.Index(1); first <= 100_000; first += protocol.Index(n) {
+				entries := entriesFrom(first, 1, n)
+				for i := range entries {
+					entries[i].Data = make([]byte, 256)
+				}
+				mustPersist(b, log, batch(1, "n1", entries...))
+			}
+			mustClose(b, log)
+			for b.Loop() {
+				log, found := mustOpen(b, options)
+				if len(found.State.Entries) != 100_000 {
+					b.Fatal(len(found.State.Entries))
+				}
+				mustClose(b, log)
+			}
+		})
+	}
+}

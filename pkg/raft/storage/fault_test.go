@@ -1,0 +1,138 @@
+package storage
+
+import (
+	"errors"
+	"io"
+	"math/rand/v2"
+	"strings"
+	"syscall"
+	"testing"
+
+	"whitewater/pkg/raft/protocol"
+)
+
+// failOnce fails the n-th step of a kind on the log's segments, after keep bytes of a write.
+func failOnce(op string, n, keep int, err error) func(memStep) (int, error) {
+	return func(s memStep) (int, error) {
+		if s.op == op && strings.Contains(s.name, "/log/") {
+			if n--; n == 0 {
+				return keep, err
+			}
+		}
+		return 0, nil
+	}
+}
+
+// TestFault_EndsTheLog: after one failed step nothing is written or synced again, every call returns
+// the same error, and the next Open finds what was acknowledged.
+func TestFault_EndsTheLog(t *testing.T) {
+	for name, fault := range map[string]func(memStep) (int, error){
+		"EIO on write":     failOnce("write", 4, 0, syscall.EIO),
+		"short write":      failOnce("write", 4, 9, io.ErrShortWrite),
+		"ENOSPC":           failOnce("write", 4, 40, syscall.ENOSPC),
+		"EIO on fsync":     failOnce("sync", 4, 0, syscall.EIO),
+		"ENOSPC on fsync":  failOnce("sync", 4, 0, syscall.ENOSPC),
+		"EIO on roll":      failOnce("create", 1, 0, syscall.EIO),
+		"EIO on directory": func(s memStep) (int, error) { return 0, failIf(s.op == "syncdir") },
+		"EIO on mark":      func(s memStep) (int, error) { return 0, failIf(strings.HasSuffix(s.name, "/mark")) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			files := newMemFS()
+			log, _ := mustOpen(t, testOptions(files))
+			files.fault = fault
+			var acked, maybe model
+			var failed error
+			for i := protocol.Index(1); failed == nil && i < 200; i++ {
+				b := batch(1, "n1", entriesFrom(i, 1, 1)...)
+				maybe.persist(b)
+				if failed = log.Persist(b); failed == nil {
+					acked = maybe.clone()
+				}
+			}
+			if !errors.Is(failed, ErrFailed) || !isErrno(failed) {
+				t.Fatalf("got %v, want ErrFailed with its cause", failed)
+			}
+			files.fault = func(s memStep) (int, error) {
+				t.Errorf("%s %s after the failure", s.op, s.name)
+				return 0, nil
+			}
+			for range 3 {
+				if again := log.Persist(batch(9, "n9")); again == nil || again.Error() != failed.Error() {
+					t.Errorf("then %v, want %v", again, failed)
+				}
+			}
+			if err := log.Close(); !errors.Is(err, ErrFailed) {
+				t.Errorf("close: %v, want the failure", err)
+			}
+			files.fault = nil
+			for how := lossNone; how <= lossSector; how++ {
+				after := files.crash(how, rand.New(rand.NewPCG(1, 1)))
+				log, found := mustOpen(t, testOptions(after))
+				if diff := acked.diff(found.State); diff != "" && !maybe.holds(found.State) {
+					t.Errorf("loss %d: %s", how, diff)
+				}
+				mustClose(t, log)
+			}
+		})
+	}
+}
+
+func failIf(fails bool) error {
+	if fails {
+		return syscall.EIO
+	}
+	return nil
+}
+
+func isErrno(err error) bool {
+	_, ok := errors.AsType[syscall.Errno](err)
+	return ok || errors.Is(err, io.ErrShortWrite)
+}
+
+// TestFault_SyncThatLied: a failed fsync leaves pages that look clean. A restarted process reads them
+// and relies on them, so it must have written them once more before a loss of power.
+func TestFault_SyncThatLied(t *testing.T) {
+	files := newMemFS()
+	log, _ := mustOpen(t, testOptions(files))
+	mustPersist(t, log, batch(1, "n1", entriesFrom(1, 1, 3)...))
+	files.fault = failOnce("sync", 1, 0, syscall.EIO)
+	if err := log.Persist(batch(2, "n2", entriesFrom(4, 2, 3)...)); !errors.Is(err, syscall.EIO) {
+		t.Fatalf("got %v, want EIO", err)
+	}
+	_ = log.Close()
+	files.fault = nil
+	log, found := mustOpen(t, testOptions(files)) // the same kernel
+	mustClose(t, log)
+	relied := model{found.State}
+	log, found = mustOpen(t, testOptions(files.crash(lossAll, nil)))
+	mustClose(t, log)
+	if diff := relied.diff(found.State); diff != "" {
+		t.Errorf("recovered, relied on and lost:\n%s", diff)
+	}
+}
+
+// TestFault_ReadErrorIsNotTheEnd: a log that cannot be read is not an empty one.
+func TestFault_ReadErrorIsNotTheEnd(t *testing.T) {
+	files := newMemFS()
+	log, _ := mustOpen(t, testOptions(files))
+	for i := range protocol.Index(100) {
+		mustPersist(t, log, batch(1, "", entriesFrom(i+1, 1, 1)...))
+	}
+	mustClose(t, log)
+	before := files.contents(testDir)
+	for _, name := range []string{"0000000000000001.log", "0000000000000003.log", "mark", "meta"} {
+		files.readFault = func(file string, _ int64) error { return failIf(strings.HasSuffix(file, name)) }
+		_, _, err := Open(testOptions(files))
+		if !errors.Is(err, syscall.EIO) {
+			t.Errorf("%s: got %v, want EIO", name, err)
+		}
+		if _, corrupt := errors.AsType[*CorruptError](err); corrupt {
+			t.Errorf("%s: a read error was taken for damage", name)
+		}
+	}
+	for file, data := range files.contents(testDir) {
+		if before[file] != data {
+			t.Errorf("%s changed", file)
+		}
+	}
+}

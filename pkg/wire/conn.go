@@ -10,6 +10,7 @@ import (
 type Conn struct {
 	conn net.Conn
 	done chan struct{}
+	gate gate
 
 	mu     sync.Mutex // guards what follows
 	closed bool
@@ -18,7 +19,7 @@ type Conn struct {
 
 // Arriver is implemented by (pointers to) arguments that want to know about their arrival. Arrived is
 // called in the order in which a connection's requests arrived, before the method's goroutine starts; seq
-// counts those of this connection from 1, every request, whatever its method. It must not block.
+// counts those of this connection that have such arguments, from 1 and without a gap. It must not block.
 type Arriver interface {
 	Arrived(conn *Conn, seq uint64)
 }

@@ -24,6 +24,7 @@ type serverCodec struct {
 	slots   chan struct{} // one for each request that runs
 	body    []byte        // of the request whose header was read last
 	seq     uint64        // its number
+	arrived uint64        // calls of Arrived so far
 	bad     error         // its arguments could not be decoded: it is the last
 
 	mu    sync.Mutex // guards what follows
@@ -103,7 +104,8 @@ func (c *serverCodec) ReadRequestBody(body any) error {
 		return err
 	}
 	if a, ok := body.(Arriver); ok {
-		a.Arrived(c.conn, c.seq)
+		c.arrived++
+		a.Arrived(c.conn, c.arrived)
 	}
 	return nil
 }

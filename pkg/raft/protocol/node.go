@@ -75,6 +75,9 @@ func New(opts Options, state State, now time.Time) (*Node, error) {
 // Deadline is when Tick is due next. It moves with every input.
 func (n *Node) Deadline() time.Time { return n.deadline }
 
+// Role is what the node is now.
+func (n *Node) Role() Role { return n.role }
+
 // Tick tells the time. Before the deadline it changes nothing.
 func (n *Node) Tick(now time.Time) Output {
 	n.now = now

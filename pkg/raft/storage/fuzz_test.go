@@ -166,3 +166,40 @@ func flipAndOpen(t *testing.T, files *memFS, id directoryID, ends []int64, bit i
 		t.Fatalf("bit %d: %s", bit, diff)
 	}
 }
+
+// FuzzRecords: whatever a whole batch with right checksums holds, Open takes it or names its place.
+func FuzzRecords(f *testing.F) {
+	files, ends := oneSegment(f)
+	valid := files.file(segmentPath(1)).data
+	f.Add(valid[ends[2]+batchHeadBytes:ends[3]-batchTailBytes], uint32(3))
+	f.Add([]byte{0xff, 0xff, 0xff, 0xff, 2}, uint32(1))
+	f.Add([]byte{0, 0, 0, 3, 1, 9, 9, 9}, uint32(1))
+	f.Add([]byte{}, uint32(1<<31))
+	f.Fuzz(func(t *testing.T, records []byte, count uint32) {
+		files := files.crash(lossNone, nil)
+		at := place{directoryID(valid[16:32]), 1, ends[len(ends)-1]}
+		b := appendBatch(nil, at, nil, nil)[:batchHeadBytes]
+		b = append(b, records...)
+		b = append(b, make([]byte, -len(b)&(alignment-1))...)
+		binary.BigEndian.PutUint32(b[4:], uint32(len(b)+batchTailBytes))
+		binary.BigEndian.PutUint32(b[8:], count)
+		binary.BigEndian.PutUint32(b[12:], checksum(at.seed(), b[:12]))
+		b = append(b, commitMagic...)
+		b = binary.BigEndian.AppendUint32(b, checksum(at.seed(), b))
+		file := files.file(segmentPath(1))
+		file.data = append(file.data, b...)
+		log, found, err := Open(testOptions(files))
+		if err != nil {
+			if got := corruptAt(t, err, segmentName(1)); got.Offset != at.offset {
+				t.Fatalf("offset %d, want %d", got.Offset, at.offset)
+			}
+			return
+		}
+		mustClose(t, log)
+		for i, e := range found.State.Entries {
+			if e.Index != protocol.Index(i+1) || !e.Kind.Valid() {
+				t.Fatalf("entry %v of %v at position %d", e.Position(), e.Kind, i+1)
+			}
+		}
+	})
+}

@@ -84,10 +84,10 @@ func (o Options) withDefaults() Options {
 func (o Options) Validate() error {
 	var faults []error
 	if o.Dir == "" {
-		faults = append(faults, errors.New("Dir is empty: name the data directory"))
+		faults = append(faults, errors.New("data directory Dir is empty: name one"))
 	}
 	if o.NodeID == "" {
-		faults = append(faults, errors.New("NodeID is empty: name this node"))
+		faults = append(faults, errors.New("node id NodeID is empty: name this node"))
 	}
 	if n := len(o.NodeID); n > maxNameBytes {
 		faults = append(faults, fmt.Errorf("NodeID has %d bytes: use at most %d", n, maxNameBytes))

@@ -1,0 +1,34 @@
+// Package raft runs one replica: it gives [whitewater/pkg/raft/protocol] a clock, a disk, peers and a
+// state machine, each behind a small interface that the embedding program fills.
+//
+// # In and out
+//
+// Commands go in through [Replica.Propose] (or the lab's [Replica.Start]); committed entries come
+// out, in order, at [Options.StateMachine]. Peers' requests go in through [Replica.Receive]; this node's
+// go out through [Options.Transport].
+//
+// # Goroutines
+//
+// One mutex guards the protocol value; nothing waits, calls or sends while holding it. All goroutines
+// are started in New and in peer.dispatch, and ended by Kill.
+//
+//	goroutine              selects on                                  does
+//	election timer         heartbeat, leadership, timer, done          resets on a heartbeat, campaigns on time-out
+//	disk writer            work, done                                  one Persist for all that has gathered
+//	replicator, per peer   work, timer, done                           asks the protocol what to send the peer
+//	call, per request      the call before it, reply, deadline, done   one request and its reply
+//	applier                work, done                                  hands committed entries over in batches
+//
+// Signals have capacity one: a burst of them wakes their reader once.
+//
+// # Invariants
+//
+//   - Nothing that rests on unsaved state leaves before Storage.Persist has returned for it.
+//   - Nothing that rests on an event leaves before the event sink holds it.
+//   - Requests to one peer leave in the order in which the protocol made them.
+//   - A failed Persist, Apply or event ends the replica; it is never retried.
+//
+// # What it does not do
+//
+// It knows no addresses, no file formats and no commands.
+package raft

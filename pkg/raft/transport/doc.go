@@ -1,0 +1,13 @@
+// Package transport carries a replica's requests over package wire, and brings peers' requests to it.
+//
+// Every request names the cluster, the sender, the receiver it is meant for and the sender's data directory
+// (docs/wire.md); what is not meant for this node is refused with wrong_cluster or wrong_receiver.
+//
+// net/rpc runs the requests of one connection concurrently; a replica needs them in order. So each waits at
+// the connection's gate until the one before it has been taken in; replies may overtake each other.
+//
+// When the last connection over which a peer has called ends, the replica is told: that is how the death
+// of a leader is noticed within milliseconds.
+//
+// The package does not choose what to send or when, and trusts the network: whoever can connect can vote.
+package transport

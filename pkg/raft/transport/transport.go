@@ -1,0 +1,123 @@
+package transport
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"time"
+
+	"whitewater/pkg/raft/protocol"
+	"whitewater/pkg/wire"
+)
+
+// Options configure a Transport. A zero field means the default that it names.
+type Options struct {
+	Cluster   string
+	ID        protocol.NodeID
+	Directory string                     // id of the data directory
+	Peers     map[protocol.NodeID]string // how this node dials each: host:port
+
+	DialTimeout time.Duration // 1 s
+	BackoffMax  time.Duration // longest pause between dials; 100 ms, so that a peer that is back is soon found
+	Limits      wire.Limits   // see there
+	Logger      *slog.Logger  // nil discards
+	Metrics     *Metrics      // nil: none
+}
+
+// Transport carries requests to peers and from them. It is a raft.Transport.
+type Transport struct {
+	opts    Options
+	clients map[protocol.NodeID]*wire.Client
+	callers callers
+	server  *wire.Server
+
+	receiver Receiver // set by Serve, before any connection
+}
+
+// New returns a transport that calls peers; Serve, once, makes it serve them. Close must be called.
+func New(opts Options) *Transport {
+	if opts.BackoffMax == 0 {
+		opts.BackoffMax = 100 * time.Millisecond
+	}
+	if opts.Logger == nil {
+		opts.Logger = slog.New(slog.DiscardHandler)
+	}
+	t := &Transport{
+		opts:    opts,
+		clients: make(map[protocol.NodeID]*wire.Client),
+		callers: callers{conns: make(map[*wire.Conn]protocol.NodeID)},
+	}
+	for id, address := range opts.Peers {
+		if id == opts.ID {
+			continue
+		}
+		t.clients[id] = wire.NewClient(wire.ClientOptions{
+			Address: address, DialTimeout: opts.DialTimeout, BackoffMax: opts.BackoffMax,
+			Limits: opts.Limits, Codes: codes,
+			Logger: opts.Logger.With("peer", string(id)), Metrics: opts.Metrics.client(id),
+		})
+	}
+	t.server = wire.NewServer(wire.ServerOptions{
+		Limits: opts.Limits, Codes: codes, OnClose: t.closed, Logger: opts.Logger, Metrics: opts.Metrics.server(),
+	})
+	return t
+}
+
+// Call implements raft.Transport. Beside package wire's errors: ErrWrongCluster, ErrWrongReceiver, ErrStopping.
+func (t *Transport) Call(ctx context.Context, to protocol.NodeID, request protocol.Body, written func()) (protocol.Body, error) {
+	client, ok := t.clients[to]
+	if !ok {
+		return nil, fmt.Errorf("call %s: no address is known for it", to)
+	}
+	header := Header{Cluster: t.opts.Cluster, From: t.opts.ID, To: to, Directory: t.opts.Directory}
+	switch request := request.(type) {
+	case protocol.AppendEntriesRequest:
+		return call[protocol.AppendEntriesReply](ctx, client, appendEntries, AppendEntriesArgs{header, request}, written)
+	case protocol.RequestVoteRequest:
+		return call[protocol.RequestVoteReply](ctx, client, requestVote, RequestVoteArgs{header, request}, written)
+	case protocol.ConfirmLeaderRequest:
+		return call[protocol.ConfirmLeaderReply](ctx, client, confirmLeader, ConfirmLeaderArgs{header, request}, written)
+	case protocol.ReadIndexRequest:
+		return call[protocol.ReadIndexReply](ctx, client, readIndex, ReadIndexArgs{header, request}, written)
+	}
+	return nil, fmt.Errorf("call %s: %T is no request", to, request)
+}
+
+// call makes one call, with a reply value of its own: decoding leaves absent fields as they were.
+func call[R protocol.Body](ctx context.Context, client *wire.Client, method string, args any, written func()) (protocol.Body, error) {
+	var reply R
+	if err := client.Call(ctx, method, args, &reply, written); err != nil {
+		return nil, err
+	}
+	return reply, nil
+}
+
+// Serve serves peers' requests from listener until Close; then it returns nil.
+func (t *Transport) Serve(listener net.Listener, receiver Receiver) error {
+	t.receiver = receiver
+	if err := t.server.Register("Raft", &Service{t, receiver}); err != nil {
+		return fmt.Errorf("serve peers: %w", err)
+	}
+	if err := t.server.Serve(listener); !errors.Is(err, wire.ErrServerClosed) {
+		return fmt.Errorf("serve peers on %s: %w", listener.Addr(), err)
+	}
+	return nil
+}
+
+// closed tells the replica of a peer whose last connection has ended.
+func (t *Transport) closed(conn *wire.Conn) {
+	if from := t.callers.closed(conn); from != "" {
+		t.receiver.ConnectionLost(from)
+	}
+}
+
+// Close ends all calls and connections, in both directions, and waits for what it started.
+func (t *Transport) Close() error {
+	errs := []error{t.server.Close()}
+	for _, client := range t.clients {
+		errs = append(errs, client.Close())
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,119 @@
+package main
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+)
+
+// upFlags are the flags of harness up.
+type upFlags struct {
+	dir        string
+	bin        string
+	foreground bool
+	readyFD    int // where a detached harness tells its parent how the start went
+}
+
+const defaultUpDir = ".up"
+
+func newUpCommand() *cobra.Command {
+	var f upFlags
+	cmd := &cobra.Command{
+		Use:   "up",
+		Short: "Start three nodes, a proxy and a gentle load to look at, and return",
+		Long: "Start three nodes behind a proxy on the standard ports (HTTP 8101…, RPC 7101…, links 7201…, proxy API 8474,\n" +
+			"the harness' own metrics 8470) under a gentle load, detach, and return once all is ready. harness down ends it.",
+		Args: cobra.NoArgs,
+		RunE: command(func(cmd *cobra.Command, _ []string) error { return up(cmd, f) }).run,
+	}
+	cmd.Flags().StringVar(&f.dir, "dir", defaultUpDir, "folder for state, data and logs")
+	cmd.Flags().StringVar(&f.bin, "nodes-bin", "", "folder of raftnode and chaosproxy (default: the harness' own)")
+	cmd.Flags().BoolVar(&f.foreground, "foreground", false, "stay, and end with Ctrl-C")
+	cmd.Flags().IntVar(&f.readyFD, "ready-fd", 0, "")
+	if err := cmd.Flags().MarkHidden("ready-fd"); err != nil {
+		panic(err) // the flag stands three lines above
+	}
+	return cmd
+}
+
+func up(cmd *cobra.Command, f upFlags) error {
+	bin, err := binaries(f.bin, nil)
+	if err != nil {
+		return err
+	}
+	f.bin = bin
+	if f.dir, err = filepath.Abs(f.dir); err != nil {
+		return err
+	}
+	if s, running, err := readState(f.dir); err != nil {
+		return err
+	} else if running {
+		return usage("a cluster is up already (process %d): end it with harness down", s.Pid)
+	}
+	if err := os.MkdirAll(f.dir, 0o755); err != nil {
+		return err
+	}
+	if f.foreground {
+		return serve(cmd.Context(), f, cmd.OutOrStdout())
+	}
+	return detach(f, cmd.OutOrStdout())
+}
+
+// detach starts this program again in a session of its own, so that it outlives the shell, and passes on
+// how its start went.
+func detach(f upFlags, out io.Writer) (err error) {
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	log, err := os.Create(filepath.Join(f.dir, "harness.log"))
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, log.Close()) }()
+	read, write, err := os.Pipe()
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, read.Close()) }()
+	child := exec.Command(self, "up", "--foreground", "--ready-fd=3", "--dir="+f.dir, "--nodes-bin="+f.bin)
+	child.Stdout, child.Stderr = log, log
+	child.ExtraFiles = []*os.File{write} // becomes descriptor 3
+	child.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	if err := child.Start(); err != nil {
+		return errors.Join(err, write.Close())
+	}
+	if err := write.Close(); err != nil { // the child's end is the only one left: its death is an EOF
+		return err
+	}
+	ready, err := passOn(read, out)
+	if err != nil {
+		return err
+	}
+	if !ready {
+		return fmt.Errorf("the cluster did not come up (%w): see %s", errors.Join(child.Wait(), errors.New("not ready")), log.Name())
+	}
+	return child.Process.Release()
+}
+
+// passOn copies what the detached harness says of its start; its last line is upReady if it went well.
+func passOn(from io.Reader, out io.Writer) (bool, error) {
+	scanner := bufio.NewScanner(from)
+	for scanner.Scan() {
+		if scanner.Text() == upReady {
+			return true, nil
+		}
+		if _, err := fmt.Fprintln(out, strings.TrimRight(scanner.Text(), "\r\n")); err != nil {
+			return false, err
+		}
+	}
+	return false, scanner.Err()
+}

@@ -1,0 +1,12 @@
+// Package scenarios holds the catalogue: the scenario files that come with the harness, and, in
+// mutants, those for clusters that are broken on purpose and must be caught.
+//
+// It holds files only; package scenario reads and runs them.
+package scenarios
+
+import "embed"
+
+// Files is the catalogue, as in this folder.
+//
+//go:embed *.yaml mutants/*.yaml
+var Files embed.FS

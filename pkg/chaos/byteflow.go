@@ -79,20 +79,21 @@ func (f *byteFlow) step(policy *policy) error {
 	return f.splice()
 }
 
-// sync makes the chain follow the policy. What the kernel holds for us goes first.
+// sync makes the chain follow the policy. What the kernel holds for us goes through the toxics first.
 func (f *byteFlow) sync(policy *policy) error {
-	rest, err := f.splicer.takeBack()
-	if err != nil {
-		return err
-	}
-	if len(rest) > 0 {
-		f.chain.out = append(f.chain.out, chunk{data: rest, received: time.Now()})
-	}
-	for _, t := range f.chain.sync(time.Now(), policy.toxics[f.dir], f.site()) {
+	now := time.Now()
+	for _, t := range f.chain.sync(now, policy.toxics[f.dir], f.site()) {
 		f.conn.link.metrics.matched[t.typ].Inc()
 	}
 	f.synced = policy
-	return nil
+	if !f.chain.active() {
+		return nil
+	}
+	rest, err := f.splicer.takeBack()
+	if len(rest) > 0 {
+		f.chain.push(now, chunk{data: rest, received: now})
+	}
+	return err
 }
 
 // flush writes what has come through the toxics, and says when more will.
@@ -102,21 +103,33 @@ func (f *byteFlow) flush() (due time.Time, err error) {
 		switch {
 		case !ok:
 			return due, nil
-		case c.end == endClose:
-			f.conn.close(false)
-			return due, errConnClosed
-		case c.end == endReset:
-			return due, errResetByToxic
+		case c.end == endClose || c.end == endReset:
+			return due, f.conn.meet(c.end)
 		case c.end == endStream:
 			f.done = true
 			f.conn.ignore(f.dst.CloseWrite())
 		default:
-			if err := f.write(c.data); err != nil {
+			if err := f.write(c.data, f.reconsider); err != nil {
 				return due, err
 			}
 		}
 	}
 	return time.Time{}, nil
+}
+
+// reconsider is for a write that has been interrupted: what is being written goes on, unless the connection ends.
+func (f *byteFlow) reconsider() (due time.Time, err error) {
+	policy, err := f.look()
+	if err != nil {
+		return time.Time{}, err
+	}
+	if f.synced != policy {
+		if err := f.sync(policy); err != nil {
+			return time.Time{}, err
+		}
+	}
+	due = f.chain.advance(time.Now())
+	return due, f.conn.meet(f.chain.verdict)
 }
 
 const readBytes = 32 << 10
@@ -127,6 +140,11 @@ func (f *byteFlow) read1() error {
 		f.buffer = make([]byte, readBytes)
 	}
 	n, err := f.read(f.buffer)
+	if p := f.conn.link.policy(); p != nil && p != f.synced { // what has come after a change meets the change
+		if err := f.sync(p); err != nil {
+			return err
+		}
+	}
 	if n > 0 {
 		f.chain.push(time.Now(), chunk{data: append([]byte(nil), f.buffer[:n]...), received: time.Now()})
 	}
@@ -137,7 +155,7 @@ func (f *byteFlow) read1() error {
 func (f *byteFlow) splice() error {
 	f.buffer = nil
 	metrics := f.conn.link.metrics
-	err := f.splicer.copy(f.dst, f.src, &metrics.received[f.dir], &metrics.sent[f.dir])
+	err := f.splicer.copy(f.dst, f.src, &metrics.received[f.dir], &metrics.sent[f.dir], f.poked.Load)
 	return f.ended(err)
 }
 

@@ -124,11 +124,9 @@ func (c *chain) sync(now time.Time, toxics []*toxic, at site) (started []*toxic)
 
 // pass gives chunks to the first stage at or after i, or lets them out.
 func (c *chain) pass(now time.Time, i int, chunks []chunk) {
-	for _, x := range chunks {
-		if x.end == endClose || x.end == endReset {
-			c.verdict = x.end
-			return
-		}
+	if i := slices.IndexFunc(chunks, func(x chunk) bool { return x.end == endClose || x.end == endReset }); i >= 0 {
+		c.verdict = chunks[i].end
+		return
 	}
 	for ; i < len(c.slots); i++ {
 		if s := c.slots[i].stage; s != nil {
@@ -144,22 +142,25 @@ func (c *chain) pass(now time.Time, i int, chunks []chunk) {
 // push lets x in.
 func (c *chain) push(now time.Time, x chunk) { c.pass(now, 0, []chunk{x}) }
 
-// pop returns the next chunk that has come through at now, or else when to ask again (zero: not
-// before the next push or sync).
-func (c *chain) pop(now time.Time) (x chunk, ok bool, due time.Time) {
+// advance moves what may go on at now from stage to stage, and says when to ask again (zero: not before
+// the next push or sync).
+func (c *chain) advance(now time.Time) (due time.Time) {
 	for i, s := range c.slots {
-		for s.stage != nil {
+		for s.stage != nil && c.verdict == endNone {
 			moved, ok, d := s.stage.pop(now)
 			if !ok {
 				due = earlier(due, d)
 				break
 			}
 			c.pass(now, i+1, []chunk{moved})
-			if c.verdict != endNone {
-				break
-			}
 		}
 	}
+	return due
+}
+
+// pop returns the next chunk that has come through at now, or else when to ask again, as advance does.
+func (c *chain) pop(now time.Time) (x chunk, ok bool, due time.Time) {
+	due = c.advance(now)
 	if c.verdict != endNone {
 		return chunk{end: c.verdict}, true, time.Time{}
 	}

@@ -6,6 +6,9 @@ import (
 	"log/slog"
 	"net"
 	"sync"
+	"syscall"
+
+	"golang.org/x/sys/unix"
 )
 
 // conn is one accepted connection and, once dialled, the one to the upstream.
@@ -31,6 +34,9 @@ type conn struct {
 
 // errConnClosed ends a pump whose connection has been closed by someone else.
 var errConnClosed = errors.New("connection closed")
+
+// errDial ends a connection whose upstream cannot be reached: the client sees a reset, as it would without a proxy.
+var errDial = errors.New("dial failed")
 
 func newConn(l *link, client *net.TCPConn, number uint64, p *policy) *conn {
 	c := &conn{link: l, log: l.server.log.With("link", l.name, "connection", number), number: number, epoch: p.epoch, client: client}
@@ -58,7 +64,9 @@ func (c *conn) run(p *pump) {
 		case errors.Is(err, errConnClosed), c.ctx.Err() != nil:
 		default:
 			c.log.Debug("connection reset", "direction", p.dir.String(), "err", err)
-			c.close(true)
+			if c.close(true) && !errors.Is(err, errDial) {
+				c.link.metrics.reset.Inc()
+			}
 		}
 	})
 }
@@ -75,26 +83,38 @@ func newFlow(p *pump) flow {
 
 // connect dials the upstream and starts the downstream direction. It runs in the upstream pump.
 func (c *conn) connect(upstreamAddr string) (*net.TCPConn, error) {
-	dialer := net.Dialer{Timeout: c.link.server.opts.DialTimeout}
+	dialer := net.Dialer{Timeout: c.link.server.opts.DialTimeout, Control: resetUnlessKept}
 	nc, err := dialer.DialContext(c.ctx, "tcp", upstreamAddr)
 	if err != nil {
 		if c.ctx.Err() == nil {
 			c.link.metrics.dialFailed.Inc()
 			c.log.Debug("dial failed", "upstream", upstreamAddr, "err", err)
 		}
-		return nil, err
+		return nil, errors.Join(errDial, err)
 	}
 	server := nc.(*net.TCPConn)
+	c.ignore(server.SetLinger(-1))
 	p := newPump(c, downstream, server, c.client)
 	c.mu.Lock()
 	if c.closed {
 		c.mu.Unlock()
-		return nil, errors.Join(errConnClosed, server.Close())
+		reset(server)
+		return nil, errConnClosed
 	}
 	c.server, c.pumps[downstream] = server, p
 	c.mu.Unlock()
 	c.run(p)
 	return server, nil
+}
+
+// resetUnlessKept lets a dial that is given up the moment it succeeds end as everything ends that a fault
+// ends: by a reset.
+func resetUnlessKept(_, _ string, raw syscall.RawConn) error {
+	var err error
+	controlErr := raw.Control(func(fd uintptr) {
+		err = unix.SetsockoptLinger(int(fd), unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
+	})
+	return errors.Join(controlErr, err)
 }
 
 // check ends the connection if p does not have it, and else makes its pumps look at p.
@@ -103,35 +123,50 @@ func (c *conn) check(p *policy) {
 	case p == nil || p.epoch != c.epoch:
 		c.close(false)
 	case p.effect.refuse:
-		c.link.metrics.matched[ModeRefuse].Inc()
-		c.close(true)
-	default:
-		for _, pump := range c.running() {
-			pump.poke()
+		if c.close(true) {
+			c.link.metrics.matched[ModeRefuse].Inc()
+			c.link.metrics.reset.Inc()
 		}
+	default:
+		c.poke()
 	}
 }
 
-// wake makes one direction's pump look for what was left for it.
+// poke makes both pumps look, whatever they wait for.
+func (c *conn) poke() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if p := c.pumps[upstream]; p != nil {
+		p.poke(c.server)
+	}
+	if p := c.pumps[downstream]; p != nil {
+		p.poke(c.client)
+	}
+}
+
+// wake makes one direction's pump look for what was left for it, once it does not write.
 func (c *conn) wake(d direction) {
 	c.mu.Lock()
 	p := c.pumps[d]
 	c.mu.Unlock()
 	if p != nil {
-		p.poke()
+		p.poke(nil)
 	}
 }
 
-func (c *conn) running() []*pump {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	var all []*pump
-	for _, p := range c.pumps {
-		if p != nil {
-			all = append(all, p)
-		}
+// errResetByToxic ends a connection that a toxic resets.
+var errResetByToxic = errors.New("reset by a toxic")
+
+// meet does what a toxic has decided about the whole connection.
+func (c *conn) meet(verdict end) error {
+	switch verdict {
+	case endClose:
+		c.close(false)
+		return errConnClosed
+	case endReset:
+		return errResetByToxic
 	}
-	return all
+	return nil
 }
 
 // finish says that one direction's end has been passed on. With the second the connection ends.
@@ -145,20 +180,18 @@ func (c *conn) finish(d direction) {
 	}
 }
 
-// close closes both sides, by a reset or as ordinary ends of stream. Only the first call counts. It does not wait.
-func (c *conn) close(byReset bool) {
+// close closes both sides, by a reset or as ordinary ends of stream. It does not wait. Only the first
+// call does anything, and returns true.
+func (c *conn) close(byReset bool) bool {
 	c.mu.Lock()
 	if c.closed {
 		c.mu.Unlock()
-		return
+		return false
 	}
 	c.closed = true
 	server := c.server
 	c.mu.Unlock()
 	c.cancel()
-	if byReset {
-		c.link.metrics.reset.Inc()
-	}
 	for _, side := range []*net.TCPConn{c.client, server} {
 		switch {
 		case side == nil:
@@ -169,6 +202,7 @@ func (c *conn) close(byReset bool) {
 		}
 	}
 	c.link.forget(c)
+	return true
 }
 
 // ignore notes an error of a connection that is being given up anyway.
@@ -180,7 +214,6 @@ func (c *conn) ignore(err error) {
 
 // reset closes c so that its peer sees a reset. There is nothing to do about an error: c is gone either way.
 func reset(c *net.TCPConn) {
-	if c.SetLinger(0) != nil || c.Close() != nil {
-		return
-	}
+	_ = c.SetLinger(0)
+	_ = c.Close()
 }

@@ -57,7 +57,7 @@ func (l *lockedBuffer) String() string {
 func newProxyFixture(t *testing.T, opts Options) *proxyFixture {
 	t.Helper()
 	log := &lockedBuffer{}
-	opts.Logger = slog.New(slog.NewTextHandler(log, nil))
+	opts.Logger = slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	must(t, err)
 	s := NewServer(opts)
@@ -66,6 +66,9 @@ func newProxyFixture(t *testing.T, opts Options) *proxyFixture {
 	url := "http://" + ln.Addr().String()
 	f := &proxyFixture{Client: NewClient(url), t: t, ctx: t.Context(), server: s, url: url, log: log}
 	t.Cleanup(func() {
+		if t.Failed() {
+			t.Log(log.String())
+		}
 		f.Close()
 		must(t, s.Close())
 		must(t, <-served)
@@ -84,6 +87,9 @@ func (f *proxyFixture) link(p Proxy) string {
 
 func (f *proxyFixture) toxic(link, typ, stream, attributes string) {
 	f.t.Helper()
+	if attributes == "" {
+		attributes = "{}"
+	}
 	_, err := f.AddToxic(f.ctx, link, Toxic{Type: typ, Stream: stream, Toxicity: 1, Attributes: json.RawMessage(attributes)})
 	must(f.t, err)
 }
@@ -159,6 +165,17 @@ func dial(t *testing.T, addr string) *peer {
 	c, err := net.Dial("tcp", addr)
 	must(t, err)
 	return newPeer(t, c)
+}
+
+// dialReset makes sure that a new connection is reset, which may be before the dial has returned.
+func dialReset(t *testing.T, addr string) {
+	t.Helper()
+	c, err := net.Dial("tcp", addr)
+	if err == nil {
+		newPeer(t, c).expectReset()
+	} else if !errors.Is(err, syscall.ECONNRESET) {
+		t.Fatalf("dial: %v, want a reset", err)
+	}
 }
 
 // listener is an upstream.

@@ -165,10 +165,18 @@ func (f *frameFlow) refuse(err error) error {
 	return errConnClosed
 }
 
-var errWrongWay = errors.New("a response on the client's side or a request on the server's")
+var (
+	errWrongWay = errors.New("a response on the client's side or a request on the server's")
+	errUnasked  = errors.New("a response to no request")
+)
 
 func isProtocolError(err error) bool {
-	return errors.Is(err, wire.ErrMalformed) || errors.Is(err, wire.ErrFrameTooLarge) || errors.Is(err, errWrongWay) || errors.Is(err, errTooManyCalls)
+	for _, bad := range []error{wire.ErrMalformed, wire.ErrFrameTooLarge, errWrongWay, errUnasked, errTooManyCalls} {
+		if errors.Is(err, bad) {
+			return true
+		}
+	}
+	return false
 }
 
 // emit sends a whole frame towards the destination, through the toxics if there are any. Data is the caller's again afterwards.
@@ -188,11 +196,8 @@ func (f *frameFlow) flush() (due time.Time, err error) {
 		switch {
 		case !ok:
 			return due, nil
-		case c.end == endClose:
-			f.conn.close(false)
-			return due, errConnClosed
-		case c.end == endReset:
-			return due, errResetByToxic
+		case c.end == endClose || c.end == endReset:
+			return due, f.conn.meet(c.end)
 		case c.end == endStream && f.cut(f.dir):
 			f.queued = false // settle waits for the healing
 			return due, f.settle()
@@ -207,8 +212,6 @@ func (f *frameFlow) flush() (due time.Time, err error) {
 	}
 	return time.Time{}, nil
 }
-
-var errResetByToxic = errors.New("reset by a toxic")
 
 // deliver writes a frame, or a slice of one. The decision whether it passes falls at its first byte.
 func (f *frameFlow) deliver(data []byte, call uint32, begins bool) error {
@@ -226,12 +229,24 @@ func (f *frameFlow) deliver(data []byte, call uint32, begins bool) error {
 	if !f.passing {
 		return nil
 	}
-	err := f.write(data)
+	err := f.write(data, f.reconsider)
 	if err != nil && f.conn.link.policy() != nil && f.conn.link.policy().effect.cut[f.dir.opposite()] {
 		f.deaf, f.passing = true, false
 		return nil
 	}
 	return err
+}
+
+// reconsider is for a write that has been interrupted: the frame is completed whatever has changed, unless the connection ends.
+func (f *frameFlow) reconsider() (due time.Time, err error) {
+	if f.policy, err = f.look(); err != nil {
+		return time.Time{}, err
+	}
+	if f.synced != f.policy {
+		f.sync()
+	}
+	due = f.chain.advance(time.Now())
+	return due, f.conn.meet(f.chain.verdict)
 }
 
 // blackHole counts a frame that a partition swallows.

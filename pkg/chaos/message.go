@@ -36,7 +36,7 @@ func (f *frameFlow) receive(frame wire.Frame) error {
 	default:
 		c, known := f.conn.calls.end(frame.ID)
 		if !known {
-			return wire.ErrMalformed // nobody asked
+			return errUnasked
 		}
 		m.method, m.client, m.turns = c.method, c.client, c.turns
 		f.observe(m)

@@ -124,7 +124,7 @@ func TestPartition_RefuseResetsWhatStandsAndWhatComes(t *testing.T) {
 	f.partition(Partition{Groups: [][]string{{"n1"}, {"n2"}}, Mode: ModeRefuse})
 	client.expectReset()
 	server.expectReset()
-	dial(t, addr).expectReset()
+	dialReset(t, addr)
 	if _, err := f.HealAll(f.ctx); err != nil {
 		t.Fatal(err)
 	}

@@ -26,14 +26,24 @@ func newPump(c *conn, dir direction, src, dst *net.TCPConn) *pump {
 	return &pump{conn: c, dir: dir, src: src, dst: dst, wake: make(chan struct{}, 1)}
 }
 
-// poke makes the pump look at the current policy and at what was left for it. It never waits.
-func (p *pump) poke() {
+// poke makes the pump look at the current policy and at what was left for it, also if it waits for
+// dst (nil: only if it reads). It never waits.
+func (p *pump) poke(dst *net.TCPConn) {
+	p.note()
+	past := time.Unix(1, 0)
+	p.conn.ignore(p.src.SetReadDeadline(past))
+	if dst != nil {
+		p.conn.ignore(dst.SetWriteDeadline(past))
+	}
+}
+
+// note makes the pump look before it waits the next time.
+func (p *pump) note() {
 	p.poked.Store(true)
 	select {
 	case p.wake <- struct{}{}:
 	default:
 	}
-	p.conn.ignore(p.src.SetReadDeadline(time.Unix(1, 0)))
 }
 
 // look returns the policy in force, or an error if the connection may not be any longer. What is poked
@@ -49,6 +59,9 @@ func (p *pump) look() (*policy, error) {
 
 // arm prepares a read that ends at wake (zero: never). False means that there has been a poke: look again first.
 func (p *pump) arm(wake time.Time) bool {
+	if p.stale && p.dst != nil {
+		p.conn.ignore(p.dst.SetWriteDeadline(time.Time{}))
+	}
 	if p.stale || !p.deadline.Equal(wake) {
 		p.conn.ignore(p.src.SetReadDeadline(wake))
 		p.deadline, p.stale = wake, false
@@ -92,11 +105,27 @@ func (p *pump) site() site {
 	return s
 }
 
-// write sends b, waiting for as long as the receiver wants.
-func (p *pump) write(b []byte) error {
-	n, err := p.dst.Write(b)
-	p.conn.link.metrics.sent[p.dir].Add(uint64(n))
-	return err
+// write sends b, waiting for as long as the receiver wants. When it is poked meanwhile, or a toxic's time
+// comes, it asks reconsider: an error ends it, and else the writing goes on and ends early at the time returned.
+func (p *pump) write(b []byte, reconsider func() (time.Time, error)) error {
+	for again := false; ; again = true {
+		n, err := p.dst.Write(b)
+		p.conn.link.metrics.sent[p.dir].Add(uint64(n))
+		if b = b[n:]; len(b) == 0 || !p.interrupted(err) {
+			if again {
+				p.note() // reconsider took the poke for itself
+			}
+			return err
+		}
+		due, err := reconsider()
+		if err != nil {
+			return err
+		}
+		p.conn.ignore(p.dst.SetWriteDeadline(due))
+		if p.poked.Load() { // between reconsider and the deadline
+			p.conn.ignore(p.dst.SetWriteDeadline(time.Unix(1, 0)))
+		}
+	}
 }
 
 // read reads once.

@@ -28,8 +28,9 @@ type pipe struct {
 
 const pipeBytes = 1 << 20 // asked for, and most moved at once
 
-// copy copies until src ends (io.EOF) or one side's deadline passes, adding to received and sent as it goes.
-func (s *splicer) copy(dst, src *net.TCPConn, received, sent *atomic.Uint64) error {
+// copy copies until src ends (io.EOF), one side's deadline passes, or stop says so, adding to received and sent as it goes.
+// What it has received and not sent stays in the pipe.
+func (s *splicer) copy(dst, src *net.TCPConn, received, sent *atomic.Uint64, stop func() bool) error {
 	in, err := src.SyscallConn()
 	if err != nil {
 		return err
@@ -47,6 +48,9 @@ func (s *splicer) copy(dst, src *net.TCPConn, received, sent *atomic.Uint64) err
 			}
 		}
 		for s.pipe.held > 0 {
+			if stop() {
+				return nil
+			}
 			n, err := s.empty(out.Write)
 			sent.Add(uint64(n))
 			if err != nil {

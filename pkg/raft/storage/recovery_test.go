@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -53,13 +54,15 @@ func (l *Log) lastAfter(b protocol.Persist) protocol.Index {
 
 func segmentPath(n uint64) string { return filepath.Join(testDir, segmentName(n)) }
 
-// TestRecovery_Damage: what is no tear refuses to start, names the place and changes nothing.
-func TestRecovery_Damage(t *testing.T) {
-	for name, test := range map[string]struct {
-		spoil func(*spoiled)
-		file  string // "" = the last segment
-		says  string
-	}{
+// damage is a way to spoil a directory that is no tear.
+type damage struct {
+	spoil func(*spoiled)
+	file  string // where it must be found; "" = the last segment
+	says  string
+}
+
+func damagedBytes() map[string]damage {
+	return map[string]damage{
 		"flip below the mark": {func(s *spoiled) { s.file(s.last).data[s.ends[2]+20] ^= 1 }, "", "was synced through"},
 		"flip with a good batch behind, no mark": {func(s *spoiled) {
 			s.drop(filepath.Join(testDir, markName))
@@ -83,6 +86,11 @@ func TestRecovery_Damage(t *testing.T) {
 			data[len(data)-1] ^= 1
 		}, segmentName(1), "a segment follows"},
 		"header of the first segment": {func(s *spoiled) { s.file(segmentPath(1)).data[0] = 'X' }, segmentName(1), "wrong magic"},
+	}
+}
+
+func damagedFiles() map[string]damage {
+	return map[string]damage{
 		"first segment cut at a batch": {func(s *spoiled) {
 			s.file(segmentPath(1)).data = s.file(segmentPath(1)).data[:104]
 		}, segmentName(2), "belongs"},
@@ -121,7 +129,14 @@ func TestRecovery_Damage(t *testing.T) {
 		"meta garbled":  {func(s *spoiled) { s.put(filepath.Join(testDir, metaName), []byte("{")) }, metaName, "does not verify"},
 		"meta flipped":  {func(s *spoiled) { replace(s.file(filepath.Join(testDir, metaName)), `"c1"`, `"c9"`) }, metaName, "wrong checksum"},
 		"meta oversize": {func(s *spoiled) { s.put(filepath.Join(testDir, metaName), make([]byte, maxMetaBytes+1)) }, metaName, "at most"},
-	} {
+	}
+}
+
+// TestRecovery_Damage: what is no tear refuses to start, names the place and changes nothing.
+func TestRecovery_Damage(t *testing.T) {
+	tests := damagedBytes()
+	maps.Copy(tests, damagedFiles())
+	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			s := newSpoiled(t)
 			test.spoil(s)

@@ -1,0 +1,95 @@
+package storage
+
+import (
+	"bytes"
+	"encoding/hex"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"whitewater/pkg/raft/protocol"
+)
+
+// example is the segment and the mark that docs/storage.md shows byte by byte.
+func example() (id directoryID, segment, marked []byte, state protocol.State) {
+	for i := range id {
+		id[i] = byte(i)
+	}
+	segment = appendHeader(nil, header{directory: id, segment: 1, first: 1})
+	segment = appendBatch(segment, place{id, 1, int64(len(segment))}, &protocol.HardState{}, nil)
+	state.HardState = protocol.HardState{Term: 3, VotedFor: "n2"}
+	state.Entries = []protocol.Entry{
+		{Index: 1, Term: 3, Kind: protocol.EntryNoop},
+		{Index: 2, Term: 3, Data: []byte("x=1")},
+	}
+	segment = appendBatch(segment, place{id, 1, int64(len(segment))}, &state.HardState, state.Entries)
+	return id, segment, encodeMark(id, mark{1, int64(len(segment))}), state
+}
+
+// TestDocs_Example decodes the bytes that docs/storage.md prints, by Open and by the plain reader.
+func TestDocs_Example(t *testing.T) {
+	page, err := os.ReadFile(filepath.Join("..", "..", "..", "docs", "storage.md"))
+	must(t, err)
+	id, segment, marked, want := example()
+	shown := map[string][]byte{}
+	for name := range map[string]bool{"segment": true, "mark": true} {
+		shown[name] = hexBlock(t, string(page), name)
+	}
+	if !bytes.Equal(shown["segment"], segment) || !bytes.Equal(shown["mark"], marked) {
+		t.Fatalf("the page's bytes are not what is written:\n%s\n%s", dump(segment), dump(marked))
+	}
+	entries, hard, end := plainRead(shown["segment"])
+	if read := (model{protocol.State{HardState: hard, Entries: entries}}); !read.holds(want) || end != len(segment) {
+		t.Errorf("plain reading gives %+v through %d", read.State, end)
+	}
+	files := newMemFS()
+	log, _ := mustOpen(t, testOptions(files))
+	mustClose(t, log)
+	m := meta{Format: formatVersion, Cluster: "c1", Node: "n1", Directory: id.String()}
+	m.CRC32C = m.checksum()
+	files.put(segmentPath(1), shown["segment"])
+	files.put(filepath.Join(testDir, markName), shown["mark"])
+	files.put(filepath.Join(testDir, metaName), fmt.Appendf(nil,
+		`{"format":1,"cluster":"c1","node":"n1","directory":%q,"crc32c":%d}`, m.Directory, m.CRC32C))
+	if !strings.Contains(string(page), fmt.Sprintf(`"crc32c": %d`, m.CRC32C)) {
+		t.Errorf("the page's meta should say %d", m.CRC32C)
+	}
+	log, found := mustOpen(t, testOptions(files))
+	if read := (model{found.State}); !read.holds(want) || found.TornBytes != 0 {
+		t.Errorf("Open gives %+v", found)
+	}
+	mustClose(t, log)
+}
+
+// hexBlock reads the fenced block "hex NAME": up to 16 two-digit bytes per line after an offset, then a
+// comment behind "|".
+func hexBlock(t *testing.T, page, name string) []byte {
+	t.Helper()
+	_, rest, found := strings.Cut(page, "```hex "+name+"\n")
+	block, _, closed := strings.Cut(rest, "```")
+	if !found || !closed {
+		t.Fatalf("no block hex %s", name)
+	}
+	var all []byte
+	for line := range strings.Lines(block) {
+		line, _, _ = strings.Cut(line, "|")
+		offset, digits, _ := strings.Cut(strings.TrimSpace(line), "  ")
+		if want := fmt.Sprintf("%03x", len(all)); offset != want {
+			t.Errorf("hex %s: offset %s, want %s", name, offset, want)
+		}
+		b, err := hex.DecodeString(strings.ReplaceAll(digits, " ", ""))
+		must(t, err)
+		all = append(all, b...)
+	}
+	return all
+}
+
+func dump(b []byte) string {
+	var s strings.Builder
+	for at := 0; at < len(b); at += 16 {
+		fmt.Fprintf(&s, "%03x  % x\n", at, b[at:min(at+16, len(b))])
+	}
+	return s.String()
+}

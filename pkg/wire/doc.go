@@ -28,8 +28,8 @@
 //	net/rpc's call       the method                                  the method
 //	Server.Shutdown's    the connections' ends                       them
 //
-// Locks: Client.mu, Call.mu, clientCodec.mu, reader.mu, serverCodec.mu, Conn.mu and Server.mu are never held
-// together.
+// Locks: Client.mu, Call.mu, clientCodec.mu, reader.mu, serverCodec.mu, Conn.mu, gate.mu and Server.mu are
+// never held together.
 //
 // The package knows nothing of Raft, of names for peers, or of who may call whom; it encrypts nothing.
 package wire

@@ -165,6 +165,27 @@ func TestServer_OneIDTwiceIsAnsweredTwice(t *testing.T) {
 	}
 }
 
+func TestServer_ArrivalsAreCountedWithoutGaps(t *testing.T) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	recording := &recordingListener{Listener: ln, conns: make(chan *recordingConn, 1)}
+	serveOn(t, recording, ServerOptions{})
+	c := startClient(t, ClientOptions{Address: ln.Addr().String()})
+	for _, method := range []string{"Test.Number", "Test.Gone", "Test.Echo", "Test.Number"} {
+		if err := c.Call(withPatience(t), method, &Args{}, &Reply{}, nil); err != nil && !errors.Is(err, ErrUnknownMethod) {
+			t.Fatal(err)
+		}
+	}
+	conn := within(t, recording.conns, "the connection")
+	conn.mu.Lock()
+	defer conn.mu.Unlock()
+	if len(conn.seqs) != 2 || conn.seqs[0] != 1 || conn.seqs[1] != 2 {
+		t.Errorf("arrivals are numbered %v, want 1 and 2", conn.seqs)
+	}
+}
+
 func TestServer_RefusesMoreThanMaxConns(t *testing.T) {
 	var logs logBuffer
 	_, _, address := startServer(t, ServerOptions{MaxConns: 1, Logger: logs.logger()})

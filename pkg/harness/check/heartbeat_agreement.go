@@ -131,10 +131,14 @@ func (r *Run) unscraped(node string) []int64 {
 	return lives
 }
 
-// connectionsEnded counts the connections of a link that are no more.
+// connectionsEnded counts the connections of a link that are no more, refused ones too: their caller had
+// connected, and may have written before it noticed.
 func connectionsEnded(proxy observe.Sample, link string) float64 {
-	accepted := proxy.Series[observe.Key("chaosproxy_connections_total", "link", link, "result", "accepted")]
-	return max(0, accepted-proxy.Series[observe.Key("chaosproxy_connections", "link", link)])
+	ended := -proxy.Series[observe.Key("chaosproxy_connections", "link", link)]
+	for _, result := range []string{"accepted", "refused", "dial_failed"} {
+		ended += proxy.Series[observe.Key("chaosproxy_connections_total", "link", link, "result", result)]
+	}
+	return max(0, ended)
 }
 
 func lastGood(samples []observe.Sample) (observe.Sample, bool) {

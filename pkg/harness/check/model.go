@@ -10,26 +10,47 @@ import (
 )
 
 // register is one key as a sequential store would hold it: the state of the model, one per key.
+//
+// Revisions are log indexes, so along one key they grow. A write of unknown outcome took one that nobody was
+// told; then only a bound is known, until somebody sees it.
 type register struct {
-	present  bool
-	value    string
-	revision uint64 // of the last change; 0: present, but changed by a write whose revision nobody was told
+	present bool
+	value   string
+	floor   uint64 // the revision of the last change if exact, else it is above this
+	exact   bool
 }
 
 // observe narrows the state to one whose revision is r; false if it has another. r 0 says nothing.
 func (s register) observe(r uint64) (register, bool) {
-	if r == 0 || s.revision == r {
+	switch {
+	case r == 0:
 		return s, true
-	}
-	if s.revision != 0 {
+	case s.exact:
+		return s, s.floor == r
+	case r <= s.floor:
 		return s, false
 	}
-	s.revision = r
+	s.floor, s.exact = r, true
 	return s, true
 }
 
+// may reports whether the revision can be r.
+func (s register) may(r uint64) bool {
+	_, ok := s.observe(r)
+	return ok && s.present
+}
+
+// change is the state after a write that was told revision r, or was told none.
+func (s register) change(value string, r uint64) (register, bool) {
+	next := register{present: true, value: value, floor: s.floor}
+	if r == 0 {
+		return next, true
+	}
+	next.floor, next.exact = r, true
+	return next, r > s.floor
+}
+
 // step is the store's sequential rule for one operation; false if the answer is none it could give.
-// Revisions are log indexes, so along one key they grow.
 func (s register) step(op load.Operation) (register, bool) {
 	known := op.Outcome == load.OK
 	switch op.Kind {
@@ -42,61 +63,56 @@ func (s register) step(op load.Operation) (register, bool) {
 	case load.CAS:
 		return s.compareAndSet(op, known)
 	case load.Delete:
-		if known && op.Found != s.present {
-			return s, false
-		}
-		if op.Index != 0 && s.revision > op.Index {
-			return s, false
-		}
-		return register{}, true
+		return s.remove(op, known)
 	}
 	return s, false
 }
 
 func (s register) get(op load.Operation, known bool) (register, bool) {
-	if !known {
+	switch {
+	case !known:
 		return s, true
-	}
-	if op.Found != s.present || op.Output != s.value {
+	case op.Found != s.present || op.Output != s.value:
 		return s, false
-	}
-	if !s.present {
+	case !s.present:
 		return s, true
 	}
 	return s.observe(op.Revision)
 }
 
-func (s register) change(value string, revision uint64) (register, bool) {
-	if revision != 0 && s.revision >= revision {
+func (s register) remove(op load.Operation, known bool) (register, bool) {
+	switch {
+	case !known:
+		return register{floor: s.floor}, true
+	case op.Found != s.present:
 		return s, false
+	case !s.present:
+		return s, true
+	case op.Revision == 0:
+		return register{floor: s.floor}, true
 	}
-	return register{present: true, value: value, revision: revision}, true
+	return register{floor: op.Revision}, op.Revision > s.floor
 }
 
 // compareAndSet takes the condition as met for an operation of unknown outcome wherever it can be: where it
 // is not met the operation changes nothing, and that is also covered by letting it come after all others.
 func (s register) compareAndSet(op load.Operation, known bool) (register, bool) {
 	met := !s.present
-	state := s
 	if op.Expect != 0 {
-		state, met = s.observe(op.Expect)
-		met = met && s.present
+		met = s.may(op.Expect)
 	}
 	switch {
 	case !known && !met:
 		return s, true
 	case !known || op.Swapped:
-		if !met {
-			return s, false
+		if s.present {
+			s, _ = s.observe(op.Expect)
 		}
-		return state.change(op.Input, op.Revision)
-	case !s.present: // refused, and rightly so if a revision was demanded; a present one would contradict
+		next, grows := s.change(op.Input, op.Revision)
+		return next, met && grows
+	case !s.present: // refused: rightly if it demanded a revision, and if it was not told of another
 		return s, op.Expect != 0 && op.Revision == 0
-	case s.revision == 0 && op.Expect != 0 && op.Revision == op.Expect:
-		return s, false
-	case s.revision == 0:
-		return s.observe(op.Revision)
-	case s.revision == op.Expect:
+	case op.Expect != 0 && (s.exact && s.floor == op.Expect || op.Revision == op.Expect):
 		return s, false
 	}
 	return s.observe(op.Revision)
@@ -126,7 +142,10 @@ func model(b *budget) porcupine.Model {
 			if !s.present {
 				return "absent"
 			}
-			return fmt.Sprintf("%s at %d", shorten(s.value), s.revision)
+			if !s.exact {
+				return fmt.Sprintf("%s, after %d", shorten(s.value), s.floor)
+			}
+			return fmt.Sprintf("%s at %d", shorten(s.value), s.floor)
 		},
 	}
 }

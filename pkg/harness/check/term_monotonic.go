@@ -10,7 +10,8 @@ import (
 //
 // A term that a node had merely raised in memory may be forgotten by a kill, rightly: nothing rested on it
 // yet. So over a restart only terms count that must have been durable: of a vote, of an election won, of entries
-// written. Within a process every event and every sample counts.
+// written. Within a process every sample counts, and every event that tells the term of its own moment; a vote
+// or an append is told once it is durable, perhaps when the term has moved on.
 func termMonotonic(_ context.Context, run *Run) Finding {
 	d := newDocket(run, "term-monotonic")
 	for _, node := range run.Nodes {
@@ -32,12 +33,23 @@ func (d *docket) termsClimb(node string, process []observe.Event, durable *uint6
 		if e.Event == observe.EventStart && e.Term < *durable {
 			d.breach(e.Mono, node, "%s restarted in term %d; term %d was durable before (incarnation %s)", node, e.Term, *durable, e.Inc)
 		}
-		if e.Term < before {
-			d.breach(e.Mono, node, "%s fell from term %d to %d (event %d of incarnation %s)", node, before, e.Term, e.Seq, e.Inc)
+		if tellsTerm(e) {
+			if e.Term < before {
+				d.breach(e.Mono, node, "%s fell from term %d to %d (event %d of incarnation %s)", node, before, e.Term, e.Seq, e.Inc)
+			}
+			before = e.Term
 		}
-		before = e.Term
 		*durable = max(*durable, durableTerm(e))
 	}
+}
+
+// tellsTerm reports whether the event's term was current when it was recorded.
+func tellsTerm(e observe.Event) bool {
+	switch e.Event {
+	case observe.EventStart, observe.EventRole, observe.EventLeader, observe.EventCommit:
+		return true
+	}
+	return false
 }
 
 // durableTerm is the term that must have been on disk when e was recorded; 0 if e shows none.

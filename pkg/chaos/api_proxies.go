@@ -63,10 +63,11 @@ type populated struct {
 
 func (s *Server) postPopulate(r *http.Request) (answer, error) {
 	var proxies proxyList
-	if err := readBody(r, &proxies, false); err != nil {
-		return answer{}, err
+	var done []Proxy
+	err := readBody(r, &proxies, false)
+	if err == nil {
+		done, err = s.Populate(proxies)
 	}
-	done, err := s.Populate(proxies)
 	if err != nil {
 		e := statusOf(err)
 		return answer{e.Status, populated{Error: e.Text, Status: e.Status, Proxies: done}}, nil

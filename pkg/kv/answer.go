@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strconv"
 
+	"whitewater/pkg/raft"
 	"whitewater/pkg/raft/protocol"
 )
 
@@ -61,7 +62,7 @@ func unknown(status int, code, format string, args ...any) *refusal {
 }
 
 // notLeading sends a write to the leader, or asks to come back when there is one.
-func notLeading(status Status, r *http.Request) *refusal {
+func notLeading(status raft.Status, r *http.Request) *refusal {
 	if status.Leader == "" || status.Leader == status.ID || status.LeaderURL == "" {
 		return unavailable("no_leader", "no leader is known")
 	}

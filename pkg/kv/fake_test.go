@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"whitewater/pkg/raft"
 	"whitewater/pkg/raft/protocol"
 )
 
@@ -21,7 +22,7 @@ type fakeReplica struct {
 	ended   chan struct{}
 
 	mu         sync.Mutex // guards the rest
-	state      Status
+	state      raft.Status
 	log        []protocol.Entry
 	held       bool
 	proposeErr error
@@ -35,7 +36,7 @@ func newFakeReplica(t *testing.T, machine *Machine) *fakeReplica {
 		work:    make(chan struct{}, 1),
 		done:    make(chan struct{}),
 		ended:   make(chan struct{}),
-		state: Status{
+		state: raft.Status{
 			ID: "n1", Role: protocol.Leader, Term: 3, Leader: "n1", LeaderURL: "http://n1.test",
 			Members: []protocol.NodeID{"n1", "n2", "n3"},
 		},
@@ -67,7 +68,7 @@ func (f *fakeReplica) run() {
 		if len(batch) == 0 {
 			continue
 		}
-		err := f.machine.Apply(batch)
+		err := f.machine.Apply(context.Background(), batch)
 		f.mu.Lock()
 		f.err = err
 		f.state.AppliedIndex = batch[len(batch)-1].Index
@@ -107,7 +108,7 @@ func (f *fakeReplica) Propose(command []byte) (protocol.Position, error) {
 		return protocol.Position{}, f.proposeErr
 	}
 	if f.state.Role != protocol.Leader {
-		return protocol.Position{}, ErrNotLeader
+		return protocol.Position{}, raft.ErrNotLeader
 	}
 	at := protocol.Position{Term: f.state.Term, Index: protocol.Index(len(f.log) + 1)}
 	f.log = append(f.log, protocol.Entry{Index: at.Index, Term: at.Term, Data: command})
@@ -138,7 +139,7 @@ func (f *fakeReplica) ReadIndex(ctx context.Context) (protocol.Index, error) {
 	return index, err
 }
 
-func (f *fakeReplica) Status() Status {
+func (f *fakeReplica) Status() raft.Status {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.state

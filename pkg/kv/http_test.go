@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"whitewater/pkg/raft"
 	"whitewater/pkg/raft/protocol"
 )
 
@@ -132,7 +133,7 @@ func TestService_ElsewhereAndNowhere(t *testing.T) {
 	want(t, n.do("GET", "/v1/kv/k", ""), 404, "not_found") // a read is answered here
 
 	n.replica.change(func() {
-		n.replica.state.Leader, n.replica.state.LeaderURL, n.replica.readErr = "", "", ErrNoLeader
+		n.replica.state.Leader, n.replica.state.LeaderURL, n.replica.readErr = "", "", raft.ErrNoLeader
 	})
 	for _, method := range []string{"PUT", "GET"} {
 		resp := n.do(method, "/v1/kv/k", "")
@@ -151,9 +152,9 @@ func TestService_Refusals(t *testing.T) {
 		status int
 		code   string
 	}{
-		{ErrOverloaded, 503, "overloaded"},
-		{ErrStopped, 503, "stopping"},
-		{ErrTooLarge, 413, "too_large"},
+		{raft.ErrOverloaded, 503, "overloaded"},
+		{raft.ErrStopped, 503, "stopping"},
+		{raft.ErrTooLarge, 413, "too_large"},
 	} {
 		n.replica.change(func() { n.replica.proposeErr, n.replica.readErr = c.err, c.err })
 		if body := want(t, n.do("PUT", "/v1/kv/k", "v"), c.status, c.code); !strings.Contains(body, `"outcome":"none"`) {

@@ -30,7 +30,8 @@ func NewMachine() *Machine {
 
 // Apply applies committed entries in log order, without gaps, from index 1. It keeps the entries' data,
 // which must not change afterwards. After an error (ErrBadCommand, ErrGap) the machine must not be used.
-func (m *Machine) Apply(entries []protocol.Entry) error {
+// It waits for nothing, so it has no use for a context.
+func (m *Machine) Apply(_ context.Context, entries []protocol.Entry) error {
 	if err := m.applyAll(entries); err != nil {
 		return err
 	}

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"whitewater/pkg/raft"
 	"whitewater/pkg/raft/protocol"
 )
 
@@ -102,9 +103,9 @@ func (s *Service) linearize(ctx context.Context) error {
 	index, err := s.replica.ReadIndex(ctx)
 	switch {
 	case err == nil:
-	case errors.Is(err, ErrStopped):
+	case errors.Is(err, raft.ErrStopped):
 		return unavailable("stopping", "%v", err)
-	case errors.Is(err, ErrOverloaded):
+	case errors.Is(err, raft.ErrOverloaded):
 		return unavailable("overloaded", "%v", err)
 	case ctx.Err() != nil:
 		return unavailable("no_leader", "no leader confirmed the read in time")

@@ -1,6 +1,7 @@
 package kv
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"maps"
@@ -26,7 +27,7 @@ func (s *script) apply(c Command) Result {
 	s.t.Helper()
 	e := protocol.Entry{Index: s.next, Term: 1, Data: c.Encode()}
 	s.next++
-	if err := s.machine.Apply([]protocol.Entry{e}); err != nil {
+	if err := s.machine.Apply(context.Background(), []protocol.Entry{e}); err != nil {
 		s.t.Fatal(err)
 	}
 	return s.machine.results[0]
@@ -52,11 +53,11 @@ func in(c Command, session, sequence uint64) Command {
 
 func TestMachine_RefusesWhatItCannotKnow(t *testing.T) {
 	m := NewMachine()
-	err := m.Apply([]protocol.Entry{{Index: 1, Term: 1, Data: []byte{9}}})
+	err := m.Apply(context.Background(), []protocol.Entry{{Index: 1, Term: 1, Data: []byte{9}}})
 	if !errors.Is(err, ErrBadCommand) || !strings.Contains(err.Error(), "entry 1") {
 		t.Errorf("undecodable command: %v", err)
 	}
-	if err := NewMachine().Apply([]protocol.Entry{{Index: 2, Term: 1, Kind: protocol.EntryNoop}}); !errors.Is(err, ErrGap) {
+	if err := NewMachine().Apply(context.Background(), []protocol.Entry{{Index: 2, Term: 1, Kind: protocol.EntryNoop}}); !errors.Is(err, ErrGap) {
 		t.Errorf("gap: %v", err)
 	}
 }
@@ -228,14 +229,14 @@ func TestMachine_AgainstModel(t *testing.T) {
 			if c.Op == OpCreateSession {
 				sessions = append(sessions, uint64(at.Index))
 			}
-			if err := machine.Apply(log[len(log)-1:]); err != nil {
+			if err := machine.Apply(context.Background(), log[len(log)-1:]); err != nil {
 				t.Fatal(err)
 			}
 			if got, want := machine.results[0], m.apply(c, at); got != want {
 				t.Fatalf("%+v at %v: got %+v, want %+v", c, at, got, want)
 			}
 		}
-		if err := twin.Apply(log); err != nil {
+		if err := twin.Apply(context.Background(), log); err != nil {
 			t.Fatal(err)
 		}
 		if got, want := dump(machine), dump(twin); got != want {

@@ -68,11 +68,10 @@ func (s *Service) log(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	page := logBody{First: protocol.Index(from), Entries: []logEntry{}}
-	durable := s.replica.Status().DurableIndex
+	if page.First > s.replica.Status().DurableIndex {
+		limit = 0
+	}
 	for _, e := range s.replica.Entries(page.First, int(limit)) {
-		if e.Index > durable {
-			break
-		}
 		page.Entries = append(page.Entries, logEntry{Index: e.Index, Term: e.Term, Checksum: e.Checksum()})
 	}
 	writeJSON(w, http.StatusOK, page)

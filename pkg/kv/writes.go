@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"whitewater/pkg/raft"
 	"whitewater/pkg/raft/protocol"
 )
 
@@ -148,11 +149,11 @@ func (s *Service) notProposed(r *http.Request, err error) error {
 	switch {
 	case errors.Is(err, errInFlight):
 		return unknown(http.StatusConflict, "in_flight", "%v: repeat the request", err)
-	case errors.Is(err, ErrNotLeader):
+	case errors.Is(err, raft.ErrNotLeader):
 		return notLeading(s.replica.Status(), r)
-	case errors.Is(err, ErrOverloaded):
+	case errors.Is(err, raft.ErrOverloaded):
 		return unavailable("overloaded", "%v", err)
-	case errors.Is(err, ErrTooLarge):
+	case errors.Is(err, raft.ErrTooLarge):
 		return tooLarge("%v", err)
 	}
 	return unavailable("stopping", "%v", err)

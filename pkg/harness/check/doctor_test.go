@@ -54,11 +54,12 @@ func repeat(r *Run, node, event string) {
 	}
 }
 
-// insert puts an event of the node's last incarnation in its place in time.
+// insert puts an event in its place in time, in the incarnation of the one before it.
 func insert(r *Run, node string, at float64, e observe.Event) {
 	events := r.Events[node]
-	e.Node, e.Inc, e.Mono = node, events[len(events)-1].Inc, int64(at*float64(second))
+	e.Node, e.Mono = node, int64(at*float64(second))
 	i, _ := slices.BinarySearchFunc(events, e.Mono, func(e observe.Event, mono int64) int { return int(e.Mono - mono) })
+	e.Inc = events[i-1].Inc
 	r.Events[node] = slices.Insert(events, i, e)
 }
 

@@ -127,7 +127,7 @@ func narrow(ops []load.Operation, seen map[string]sight) {
 }
 
 // unnoticeable reports whether a write that no read saw has left no other trace: no deletion found something
-// there, and each refused compare-and-set named a revision that a known write made.
+// there, and each compare-and-set met, or was told, a revision that a known write made.
 func unnoticeable(ops []load.Operation) bool {
 	made := map[uint64]bool{}
 	for _, op := range ops {
@@ -140,7 +140,11 @@ func unnoticeable(ops []load.Operation) bool {
 		case load.Delete:
 			return op.Outcome == load.OK && op.Found
 		case load.CAS:
-			return op.Outcome == load.OK && !op.Swapped && op.Revision != 0 && !made[op.Revision]
+			met := op.Revision
+			if op.Swapped {
+				met = op.Expect
+			}
+			return op.Outcome == load.OK && met != 0 && !made[met]
 		}
 		return false
 	})

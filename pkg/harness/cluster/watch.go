@@ -71,7 +71,7 @@ type watcher struct {
 func newWatcher(paths map[string]string, logger *slog.Logger) *watcher {
 	ctx, cancel := context.WithCancel(context.Background())
 	w := &watcher{
-		feed: observe.NewFeed(observe.FeedOptions{Logger: logger}), cancel: cancel, done: make(chan struct{}),
+		feed: observe.NewFeed(observe.FeedOptions{Names: viewed(), Logger: logger}), cancel: cancel, done: make(chan struct{}),
 		views: map[string]View{}, changed: make(chan struct{}),
 	}
 	for node, path := range paths {
@@ -80,6 +80,13 @@ func newWatcher(paths map[string]string, logger *slog.Logger) *watcher {
 	}
 	go w.run(ctx)
 	return w
+}
+
+// viewed are the events that a view is made of.
+func viewed() []string {
+	return []string{
+		observe.EventStart, observe.EventRole, observe.EventLeader, observe.EventAppend, observe.EventTruncate, observe.EventCommit,
+	}
 }
 
 func (w *watcher) run(ctx context.Context) {

@@ -291,6 +291,21 @@ func TestRecovery_UnfinishedDirectory(t *testing.T) {
 	mustClose(t, log)
 }
 
+// TestRecovery_LostOverwrite: a segment cut exactly before entries that replaced others of the same
+// indexes is found out by its length alone.
+func TestRecovery_LostOverwrite(t *testing.T) {
+	files := newMemFS()
+	log, _ := mustOpen(t, testOptions(files))
+	mustPersist(t, log, batch(1, "n1", entriesFrom(1, 1, 3)...))
+	before := log.offset
+	mustPersist(t, log, batch(2, "n2", entriesFrom(2, 2, 2)...))
+	mustPersist(t, log, batch(2, "n2", protocol.Entry{Index: 4, Term: 2, Data: make([]byte, 2048)}))
+	mustClose(t, log)
+	files.file(segmentPath(1)).data = files.file(segmentPath(1)).data[:before]
+	_, _, err := Open(testOptions(files))
+	corruptAt(t, err, segmentName(2))
+}
+
 // TestRecovery_OutOfSequence: a whole batch that no log could hold is damage, whatever its checksum says.
 func TestRecovery_OutOfSequence(t *testing.T) {
 	for name, b := range map[string]func(place) []byte{

@@ -268,7 +268,9 @@ func TestLink_BackPressure(t *testing.T) {
 		defer close(wrote)
 		_, _ = client.Write(make([]byte, 64<<20))
 	}()
-	await(t, func() bool { return f.metric("chaosproxy_received_bytes_total", "direction=upstream", "link=b") >= 1<<16 }, func() string { return "nothing moves" })
+	await(t, func() bool {
+		return f.metric("chaosproxy_received_bytes_total", "direction=upstream", "link=b") >= 1<<16
+	}, func() string { return "nothing moves" })
 	server.silent()
 	if n := f.metric("chaosproxy_received_bytes_total", "direction=upstream", "link=b"); n > 1<<16+readBytes {
 		t.Errorf("%v bytes taken in, the bound is %d", n, 1<<16)

@@ -1,0 +1,65 @@
+package main
+
+import (
+	"time"
+
+	"whitewater/pkg/kv"
+	"whitewater/pkg/raft"
+	"whitewater/pkg/raft/protocol"
+	"whitewater/pkg/raft/storage"
+	"whitewater/pkg/wire"
+)
+
+// config is every setting of a node. What belongs to a part of it stands in that part's options.
+type config struct {
+	raft    raft.Options
+	kv      kv.Options
+	storage storage.Options
+	limits  wire.Limits
+
+	local         int
+	peers         string
+	rpcListen     string
+	httpListen    string
+	httpAdvertise string
+	preVote       bool
+	checkQuorum   bool
+	logLevel      string
+	logFormat     string
+	eventLog      string
+
+	printConfig bool
+	version     bool
+
+	members   []member          // of peers, in its order
+	sources   map[string]string // where each flag's value comes from
+	addresses map[protocol.NodeID]string
+}
+
+// member is one entry of --peers.
+type member struct {
+	id      protocol.NodeID
+	address string // how this node dials it
+}
+
+// defaults are what docs/raftnode.md promises.
+func defaults() *config {
+	return &config{
+		raft: raft.Options{
+			HeartbeatInterval: 120 * time.Millisecond,
+			ElectionTimeout:   600 * time.Millisecond,
+			RPCTimeout:        500 * time.Millisecond,
+			MaxBatch:          1024,
+			MaxBatchBytes:     1 << 20,
+			MaxInflight:       4,
+			MaxPending:        4096,
+		},
+		kv:          kv.Options{MaxKeyBytes: 1 << 10, MaxValueBytes: 1 << 20, SessionTTL: time.Hour},
+		limits:      wire.Limits{MaxFrameBytes: 16 << 20},
+		preVote:     true,
+		checkQuorum: true,
+		logLevel:    "info",
+		logFormat:   "text",
+		sources:     map[string]string{},
+	}
+}

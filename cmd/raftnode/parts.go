@@ -1,0 +1,138 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"strings"
+
+	"whitewater/pkg/kv"
+	"whitewater/pkg/raft"
+	"whitewater/pkg/raft/storage"
+	"whitewater/pkg/raft/transport"
+)
+
+func (n *node) openEvents() error {
+	var log *raft.EventLog
+	if path := n.config.eventLog; path != "" {
+		var err error
+		if log, err = raft.OpenEventLog(path, n.config.raft.ID, n.incarnation); err != nil {
+			return fmt.Errorf("--event-log: %w", err)
+		}
+	}
+	n.events = newEvents(log, n.stdout)
+	n.undo = append(n.undo, n.events.finish)
+	return nil
+}
+
+// openStorage opens the data directory. The members' names are part of whose directory it is, so that
+// another set of them is refused.
+func (n *node) openStorage() error {
+	options := n.config.storage
+	options.ClusterID += " of " + strings.Join(sortedNames(n.config.members), ",")
+	options.Logger, options.Observe, options.Metrics = n.logger, n.events.fileOp, storage.NewMetrics(n.registry)
+	log, recovered, err := storage.Open(options)
+	if err != nil {
+		return fmt.Errorf("--data-dir: %w", err)
+	}
+	n.log, n.recovered = log, recovered
+	n.undo = append(n.undo, log.Close)
+	fmt.Fprintln(n.stdout, recoveredLine(options.Dir, recovered))
+	return nil
+}
+
+// recoveredLine says what was found.
+func recoveredLine(dir string, r storage.Recovered) string {
+	line := "recovered nothing, " + dir + " is new"
+	if r.State.Term > 0 || len(r.State.Entries) > 0 {
+		line = fmt.Sprintf("recovered term %d, no entries", r.State.Term)
+	}
+	if count := len(r.State.Entries); count > 0 {
+		line = fmt.Sprintf("recovered term %d, entries %d to %d", r.State.Term, r.State.Entries[0].Index, r.State.Entries[count-1].Index)
+	}
+	if r.TornBytes > 0 {
+		line += fmt.Sprintf("; an unfinished write of %d bytes was cut off %s", r.TornBytes, r.TornFile)
+	}
+	return line
+}
+
+// startReplica joins disk, peers, state machine and clients. The replica is killed before the disk is closed.
+func (n *node) startReplica() error {
+	n.transport = transport.New(transport.Options{
+		Cluster: n.config.storage.ClusterID, ID: n.config.raft.ID, Directory: n.recovered.DirectoryID,
+		Peers: n.config.addresses, Limits: n.config.limits,
+		Logger: n.logger, Metrics: transport.NewMetrics(n.registry),
+	})
+	n.undo = append(n.undo, n.transport.Close)
+	machine := kv.NewMachine()
+	options := n.config.raft
+	options.State, options.Storage, options.Transport, options.StateMachine = n.recovered.State, n.log, n.transport, machine
+	options.Rand = rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64()))
+	options.MaxCommandBytes = kv.MaxCommandBytes(n.config.kv.MaxKeyBytes, n.config.kv.MaxValueBytes)
+	options.LeaderURL = "http://" + n.advertised()
+	options.Events, options.Logger, options.Metrics = n.events, n.logger, n.registry
+	var err error
+	if n.replica, err = raft.New(options); err != nil {
+		return err
+	}
+	n.undo = append(n.undo, func() error { n.replica.Kill(); return nil })
+
+	service := n.config.kv
+	service.Cluster, service.Incarnation = n.config.storage.ClusterID, n.incarnation
+	service.Logger, service.Metrics = n.logger, n.registry
+	if n.service, err = kv.NewService(machine, n.replica, service); err != nil {
+		return err
+	}
+	n.loops.Go(n.watchLeadership)
+	return nil
+}
+
+// advertised is where clients reach this node.
+func (n *node) advertised() string {
+	if n.config.httpAdvertise != "" {
+		return n.config.httpAdvertise
+	}
+	_, port, err := net.SplitHostPort(n.http.Addr().String())
+	if err != nil {
+		panic("a TCP listener's address has no port: " + n.http.Addr().String())
+	}
+	host, _, err := net.SplitHostPort(n.config.httpListen)
+	if err != nil {
+		panic("--http-listen was not validated: " + n.config.httpListen)
+	}
+	return net.JoinHostPort(host, port)
+}
+
+// listen opens both listeners, so that their ports are known before anything is told about them.
+func (n *node) listen() error {
+	var err error
+	if n.rpc, err = net.Listen("tcp", n.config.rpcListen); err != nil {
+		return fmt.Errorf("--rpc-listen: %w", err)
+	}
+	n.undo = append(n.undo, ignoreClosed(n.rpc.Close))
+	if n.http, err = net.Listen("tcp", n.config.httpListen); err != nil {
+		return fmt.Errorf("--http-listen: %w", err)
+	}
+	n.undo = append(n.undo, ignoreClosed(n.http.Close))
+	return nil
+}
+
+// serve starts both servers and says so.
+func (n *node) serve() error {
+	n.server = newHTTPServer(n.service, n.config.kv.MaxKeyBytes, n.logger)
+	n.loops.Go(func() { n.ended("rpc", n.transport.Serve(n.rpc, n.replica)) })
+	n.loops.Go(func() { n.ended("http", n.server.Serve(n.http)) })
+	n.undo = append(n.undo, n.server.Close)
+	_, err := fmt.Fprintf(n.stdout, "ready rpc=%s http=%s\n", n.rpc.Addr(), n.http.Addr())
+	return err
+}
+
+func ignoreClosed(closer func() error) func() error {
+	return func() error {
+		if err := closer(); err != nil && !errors.Is(err, net.ErrClosed) {
+			return err
+		}
+		return nil
+	}
+}

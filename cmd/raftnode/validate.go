@@ -1,0 +1,120 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"strings"
+	"time"
+
+	"github.com/spf13/pflag"
+)
+
+const (
+	// politeInterval is the least heartbeat interval that keeps to ten heartbeats a second.
+	politeInterval = 100 * time.Millisecond
+	// maxMaxBatch keeps a full AppendEntries under the frame's limit of 65,536 values.
+	maxMaxBatch = 4096
+	// frameOverhead is room in a frame for everything but keys and values.
+	frameOverhead = 64 << 10
+)
+
+// load reads, derives and checks the settings, and reports every fault it can see at once.
+func load(args, environ []string) (*config, *pflag.FlagSet, error) {
+	c := defaults()
+	f, err := c.parse(args, environ)
+	if errors.Is(err, pflag.ErrHelp) || c.version {
+		return c, f, err
+	}
+	if err != nil {
+		return c, f, err
+	}
+	err = errors.Join(c.derive(f), c.validate(), c.applyMutant())
+	c.raft.DisablePreVote, c.raft.DisableCheckQuorum = !c.preVote, !c.checkQuorum
+	return c, f, err
+}
+
+// validate checks the settings together: flag, value, rule, mend.
+func (c *config) validate() error {
+	var faults []error
+	fault := func(format string, args ...any) { faults = append(faults, fmt.Errorf(format, args...)) }
+	for _, d := range []struct {
+		flag         string
+		value, least time.Duration
+	}{
+		{"--heartbeat-interval", c.raft.HeartbeatInterval, time.Millisecond},
+		{"--election-timeout", c.raft.ElectionTimeout, time.Millisecond},
+		{"--rpc-timeout", c.raft.RPCTimeout, time.Millisecond},
+		{"--session-ttl", c.kv.SessionTTL, time.Second},
+	} {
+		if d.value < d.least {
+			fault("%s %v must be at least %v: raise it", d.flag, d.value, d.least)
+		}
+	}
+	if least := 3 * c.raft.HeartbeatInterval; c.raft.ElectionTimeout < least {
+		fault("--election-timeout %v must be at least 3 × --heartbeat-interval (%v): raise it to %v, or lower --heartbeat-interval to %v",
+			c.raft.ElectionTimeout, c.raft.HeartbeatInterval, least, (c.raft.ElectionTimeout / 3).Truncate(time.Millisecond))
+	}
+	for _, n := range []struct {
+		flag        string
+		value, most int
+	}{
+		{"--max-batch", c.raft.MaxBatch, maxMaxBatch},
+		{"--max-batch-bytes", c.raft.MaxBatchBytes, 1 << 30},
+		{"--max-inflight", c.raft.MaxInflight, 1024},
+		{"--max-pending", c.raft.MaxPending, 1 << 20},
+		{"--max-key-bytes", c.kv.MaxKeyBytes, 1 << 20},
+		{"--max-value-bytes", c.kv.MaxValueBytes, 1 << 30},
+		{"--max-frame-bytes", c.limits.MaxFrameBytes, 1 << 31},
+	} {
+		if n.value < 1 || n.value > n.most {
+			fault("%s %d must be from 1 to %d", n.flag, n.value, n.most)
+		}
+	}
+	if need := max(c.raft.MaxBatchBytes, c.kv.MaxKeyBytes+c.kv.MaxValueBytes) + frameOverhead; c.limits.MaxFrameBytes < need {
+		fault("--max-frame-bytes %d must be at least %d, for a batch of --max-batch-bytes and an entry of --max-key-bytes and --max-value-bytes: raise it, or lower those",
+			c.limits.MaxFrameBytes, need)
+	}
+	faults = append(faults, c.validateTexts())
+	return errors.Join(faults...)
+}
+
+func (c *config) validateTexts() error {
+	var faults []error
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(c.logLevel)); err != nil {
+		faults = append(faults, fmt.Errorf("--log-level %q must be debug, info, warn or error", c.logLevel))
+	}
+	if c.logFormat != "text" && c.logFormat != "json" {
+		faults = append(faults, fmt.Errorf("--log-format %q must be text or json", c.logFormat))
+	}
+	if id := c.storage.ClusterID; len(id) > 128 || strings.ContainsFunc(id, func(r rune) bool { return r <= ' ' || r > '~' }) {
+		faults = append(faults, fmt.Errorf("--cluster-id %q must be up to 128 visible ASCII characters", id))
+	}
+	if c.httpAdvertise != "" {
+		if host, port, err := splitAddress(c.httpAdvertise); err != nil || host == "" || port == 0 {
+			faults = append(faults, fmt.Errorf("--http-advertise %q must be a host:port that clients can reach", c.httpAdvertise))
+		}
+		return errors.Join(faults...)
+	}
+	if host, _, err := splitAddress(c.httpListen); err == nil && unspecified(host) {
+		faults = append(faults, fmt.Errorf("--http-listen %s names no host that clients can reach: add --http-advertise host:port", c.httpListen))
+	}
+	return errors.Join(faults...)
+}
+
+// unspecified reports whether a listener on host accepts on every address.
+func unspecified(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "" || ip != nil && ip.IsUnspecified()
+}
+
+// warnings are what starts all the same.
+func (c *config) warnings() []string {
+	if c.raft.HeartbeatInterval >= politeInterval {
+		return nil
+	}
+	return []string{fmt.Sprintf("--heartbeat-interval %v is under %v: each peer may get more than ten heartbeats in a second",
+		c.raft.HeartbeatInterval, politeInterval)}
+}

@@ -210,7 +210,7 @@ func (r *Replica) fail(err error) {
 func (r *Replica) failLocked(err error) {
 	if r.err == nil && r.ctx.Err() == nil {
 		r.err = err
-		r.opts.Logger.Error("replica stops", "node", r.opts.ID, "err", err)
+		r.opts.Logger.Error("replica stops", "err", err)
 		r.cancel()
 	}
 }
@@ -293,11 +293,11 @@ func (r *Replica) observe(now time.Time, e protocol.Event) {
 		if e.From == protocol.Leader || e.To == protocol.Leader {
 			r.leading.raise()
 		}
-		r.opts.Logger.Info("changed role", "node", r.opts.ID, "role", e.To.String(), "term", e.Term, "reason", string(e.Trigger))
+		r.opts.Logger.Info("changed role", "role", e.To.String(), "term", e.Term, "reason", string(e.Trigger))
 	case protocol.LeaderChanged:
 		r.publish(Leadership{Term: e.Term, Leader: e.Leader, Self: e.Leader == r.opts.ID})
 	case protocol.ProtocolViolated:
-		r.opts.Logger.Error("peer broke the protocol", "node", r.opts.ID, "peer", e.Peer, "what", e.What)
+		r.opts.Logger.Error("peer broke the protocol", "peer", e.Peer, "what", e.What)
 	}
 }
 

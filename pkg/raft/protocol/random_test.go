@@ -14,12 +14,12 @@ func TestRandomRuns(t *testing.T) {
 		runs = 30
 	}
 	for seed := range runs {
-		t.Run(fmt.Sprint(seed), func(t *testing.T) { randomRun(t, seed) })
+		t.Run(fmt.Sprint(seed), func(t *testing.T) { randomRun(t, seed, nil) })
 	}
 }
 
-func randomRun(t *testing.T, seed uint64) {
-	c := newCluster(t, seed, 3+2*int(seed%2), nil)
+func randomRun(t testing.TB, seed uint64, change func(*Options)) {
+	c := newCluster(t, seed, 3+2*int(seed%2), change)
 	c.faults.loss = []float64{0, 0.05, 0.2}[c.rand.IntN(3)]
 	c.faults.dup = []float64{0, 0.1}[c.rand.IntN(2)]
 	c.faults.delay = []time.Duration{time.Millisecond, 30 * time.Millisecond, 300 * time.Millisecond}[c.rand.IntN(3)]
@@ -35,7 +35,7 @@ func randomRun(t *testing.T, seed uint64) {
 			}
 		case 1, 2:
 			if !c.nodes[id].up {
-				c.start(id, nil)
+				c.start(id, change)
 			}
 		case 3:
 			c.faults.cut[[2]NodeID{id, other}] = true
@@ -53,7 +53,7 @@ func randomRun(t *testing.T, seed uint64) {
 	c.faults.loss, c.faults.dup, c.faults.delay = 0, 0, time.Millisecond
 	for _, id := range c.ids {
 		if !c.nodes[id].up {
-			c.start(id, nil)
+			c.start(id, change)
 		}
 	}
 	c.awaitCommit(20 * time.Second)

@@ -1,0 +1,79 @@
+//go:build mutants
+
+package protocol
+
+import (
+	"fmt"
+	"runtime"
+	"strings"
+	"testing"
+)
+
+// alarm takes the place of a test: it notes the first failure and ends the goroutine that ran into it.
+type alarm struct {
+	testing.TB
+	message string
+}
+
+func (a *alarm) Helper() {}
+
+func (a *alarm) Logf(string, ...any) {}
+
+func (a *alarm) Fatalf(format string, args ...any) {
+	a.message = fmt.Sprintf(format, args...)
+	runtime.Goexit()
+}
+
+// caught runs scenario under seeds until it raises an alarm.
+func caught(t *testing.T, mutant string, seeds uint64, scenario func(tb testing.TB, seed uint64, change func(*Options))) (string, uint64) {
+	t.Helper()
+	for seed := range seeds {
+		a := &alarm{TB: t}
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			scenario(a, seed, func(o *Options) { o.Mutation = Mutation{Name: mutant} })
+		}()
+		<-done
+		if a.message != "" {
+			return a.message, seed
+		}
+	}
+	return "", seeds
+}
+
+// TestMutants: the checks of the test cluster catch each rule that this package can break, and nothing else.
+func TestMutants(t *testing.T) {
+	withoutHelp := func(inner func(*Options)) func(*Options) {
+		return func(o *Options) {
+			inner(o)
+			o.DisablePreVote, o.DisableStickiness, o.DisableCheckQuorum = true, true, true
+			o.MaxBatch = 1
+		}
+	}
+	for _, c := range []struct{ mutant, property string }{
+		{"vote-twice", "ElectionSafety"},
+		{"commit-old-term", "by counting"},
+		{"read-unconfirmed", "read got index"},
+		{"no-step-down", ""}, // a leader that lingers shows in more than one way
+	} {
+		t.Run(c.mutant, func(t *testing.T) {
+			message, seed := caught(t, c.mutant, 400, func(tb testing.TB, seed uint64, change func(*Options)) {
+				randomRun(tb, seed, withoutHelp(change))
+			})
+			if message == "" {
+				t.Fatal("escaped 400 seeds")
+			}
+			t.Logf("seed %d: %s", seed, message)
+			if !strings.Contains(message, c.property) {
+				t.Errorf("caught as %q, want something about %q", message, c.property)
+			}
+		})
+	}
+	message, _ := caught(t, "", 50, func(tb testing.TB, seed uint64, change func(*Options)) {
+		randomRun(tb, seed, withoutHelp(change))
+	})
+	if message != "" {
+		t.Errorf("false alarm on a sound node: %s", message)
+	}
+}

@@ -22,6 +22,7 @@ type config struct {
 	seed         uint64
 	proxyMetrics bool
 	logLevel     slog.Level
+	logFormat    string
 	limits       chaos.Limits
 }
 
@@ -42,6 +43,7 @@ func parse(args []string, env func(string) (string, bool), stdout io.Writer) (co
 	flags.Uint64Var(&c.seed, "seed", 0, "seed of everything that falls to chance; 0 draws one and logs it")
 	flags.BoolVar(&c.proxyMetrics, "proxy-metrics", false, "expose toxiproxy_* metrics in addition to chaosproxy_*")
 	flags.StringVar(&level, "log-level", "info", "debug, info, warn or error")
+	flags.StringVar(&c.logFormat, "log-format", "text", "text or json")
 	flags.IntVar(&c.limits.MaxFrameBytes, "max-frame-bytes", 16<<20, "longest frame on a msgpack-rpc link")
 	flags.IntVar(&c.limits.MaxConnections, "max-connections", 4096, "open connections per link; more are reset")
 	flags.IntVar(&c.limits.MaxBufferedBytes, "max-buffered-bytes", 1<<20, "bytes that wait in faults, per connection and direction; at the bound the proxy stops reading")
@@ -101,6 +103,9 @@ func (c *config) finish() error {
 			errs = append(errs, fmt.Errorf("--%s %d: must be at least 1", l.flag, l.value))
 		}
 	}
+	if c.logFormat != "text" && c.logFormat != "json" {
+		errs = append(errs, fmt.Errorf("--log-format %q: must be text or json", c.logFormat))
+	}
 	if c.seed == 0 {
 		c.seed = rand.Uint64()
 	}
@@ -114,6 +119,15 @@ func (c *config) finish() error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// logger writes to w in the level and format asked for.
+func (c *config) logger(w io.Writer) *slog.Logger {
+	options := &slog.HandlerOptions{Level: c.logLevel}
+	if c.logFormat == "json" {
+		return slog.New(slog.NewJSONHandler(w, options))
+	}
+	return slog.New(slog.NewTextHandler(w, options))
 }
 
 func (c *config) options(log *slog.Logger, version string) chaos.Options {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"net"
 	"os"
 	"os/signal"
@@ -38,8 +37,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		say(stderr, err)
 		return exitUsage
 	}
-	log := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: c.logLevel}))
-	server := chaos.NewServer(c.options(log, buildVersion()))
+	server := chaos.NewServer(c.options(c.logger(stderr), buildVersion()))
 	api, err := open(server, c)
 	if err != nil {
 		say(stderr, errors.Join(err, server.Close()))

@@ -77,7 +77,6 @@ func (d *docket) finalRead(key string, k *keyHistory) {
 	if !k.written {
 		return
 	}
-	d.saw(1)
 	switch {
 	case !k.read:
 		d.doubt("no final read of %s, which was written", key)
@@ -99,6 +98,7 @@ func (d *docket) finalLogs() {
 		if !effective(op) || op.Index == 0 {
 			continue
 		}
+		d.saw(1)
 		holders, silent := 0, 0
 		for _, node := range d.run.Nodes {
 			log, told := d.run.Logs[node]

@@ -69,16 +69,16 @@ const (
 
 // Fault is one fault as it was in force.
 type Fault struct {
-	Name   string
-	Kind   string
-	Target string   // as the scenario says it: "leader", "minority", "n2"
-	Nodes  []string // the nodes meant: down or paused by the kinds above; may be empty for others
+	Name   string   `json:"name"`
+	Kind   string   `json:"kind"`
+	Target string   `json:"target,omitempty"` // as the scenario says it: "leader", "minority", "n2"
+	Nodes  []string `json:"nodes,omitempty"`  // the nodes meant: down or paused by the kinds above; may be empty for others
 
-	From, To int64       // To 0 = to the end of the run
-	Links    [][2]string // ordered pairs {caller, callee} cut or troubled
-	// Direction matters for cuts only.
-	Direction string
+	From      int64       `json:"from"`
+	To        int64       `json:"to,omitempty"`        // 0 = to the end of the run
+	Links     [][2]string `json:"links,omitempty"`     // ordered pairs {caller, callee} cut or troubled
+	Direction string      `json:"direction,omitempty"` // matters for cuts only
 
-	Effect    map[string]float64 // what it was seen to do, by name: frames dropped, leader changes, …
-	MinEffect map[string]float64 // the least it must do for the run to count
+	Effect    map[string]float64 `json:"effect,omitempty"`     // what it was seen to do, by name: frames dropped, leader changes, …
+	MinEffect map[string]float64 `json:"min_effect,omitempty"` // the least it must do for the run to count
 }

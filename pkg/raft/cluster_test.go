@@ -85,6 +85,9 @@ func (c *cluster) crash(id protocol.NodeID) {
 	}
 }
 
+// pass lets virtual time pass.
+func (c *cluster) pass(d time.Duration) { time.Sleep(d) }
+
 // await lets virtual time pass until done, at most d.
 func (c *cluster) await(what string, d time.Duration, done func() bool) {
 	c.t.Helper()

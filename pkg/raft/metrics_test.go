@@ -22,7 +22,7 @@ func TestMetrics_SeriesAreThereFromTheStart(t *testing.T) {
 		before := seriesOf(t, registries["n1"])
 		c.propose("x")
 		c.crashAndRestart(c.leader())
-		time.Sleep(time.Second)
+		c.pass(time.Second)
 		for id, registry := range registries {
 			if problems, err := testutil.GatherAndLint(registry); err != nil || len(problems) > 0 {
 				t.Errorf("%s: %v, %v", id, problems, err)

@@ -181,8 +181,8 @@ func (r *Replica) Leadership() <-chan Leadership { return r.changes }
 
 // Kill ends the replica and returns when all its goroutines have ended.
 func (r *Replica) Kill() {
+	r.mu.Lock() // no step is under way that could still start a goroutine
 	r.cancel()
-	r.mu.Lock() // behind it no step is under way that could still start a goroutine
 	r.mu.Unlock()
 	r.wg.Wait()
 }

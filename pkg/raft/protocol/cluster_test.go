@@ -377,16 +377,6 @@ func (c *cluster) read(id NodeID) {
 	c.input(id, func(n *Node) Output { return n.Read(c.now, c.readID) })
 }
 
-// cut severs or mends every link between two groups, in both directions.
-func (c *cluster) cut(severed bool, group, rest []NodeID) {
-	for _, a := range group {
-		for _, b := range rest {
-			c.faults.cut[[2]NodeID{a, b}] = severed
-			c.faults.cut[[2]NodeID{b, a}] = severed
-		}
-	}
-}
-
 // awaitCommit lets time pass until every live node has committed the same, non-empty log to its end.
 func (c *cluster) awaitCommit(d time.Duration) {
 	c.t.Helper()

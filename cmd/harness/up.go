@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -23,6 +24,8 @@ type upFlags struct {
 }
 
 const defaultUpDir = ".up"
+
+var errNotReady = errors.New("it ended without a word")
 
 func newUpCommand() *cobra.Command {
 	var f upFlags
@@ -99,7 +102,7 @@ func detach(f upFlags, out io.Writer) (err error) {
 		return err
 	}
 	if !ready {
-		return fmt.Errorf("the cluster did not come up (%w): see %s", errors.Join(child.Wait(), errors.New("not ready")), log.Name())
+		return fmt.Errorf("the cluster did not come up (%w): see %s", cmp.Or(child.Wait(), errNotReady), log.Name())
 	}
 	return child.Process.Release()
 }

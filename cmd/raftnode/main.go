@@ -25,6 +25,9 @@ const (
 
 func main() { os.Exit(run(os.Args[1:], os.Environ(), os.Stdout, os.Stderr)) }
 
+// errUnusable marks a setting that is well-formed and of no use on this machine.
+var errUnusable = errors.New("cannot be used")
+
 // run is the program; it returns the exit code.
 func run(args, environ []string, stdout, stderr io.Writer) int {
 	c, flags, err := load(args, environ)
@@ -69,7 +72,7 @@ func run(args, environ []string, stdout, stderr io.Writer) int {
 // fail says why the process ends and returns its exit code.
 func fail(stderr io.Writer, err error) int {
 	fmt.Fprintf(stderr, "raftnode: %v\n", err)
-	for _, refusal := range []error{storage.ErrLocked, storage.ErrForeign, storage.ErrVersion, fs.ErrPermission, syscall.ENOTDIR} {
+	for _, refusal := range []error{errUnusable, storage.ErrLocked, storage.ErrForeign, storage.ErrVersion, fs.ErrPermission, syscall.ENOTDIR} {
 		if errors.Is(err, refusal) {
 			return exitSettings
 		}
@@ -88,5 +91,5 @@ func newLogger(c *config, w io.Writer) *slog.Logger {
 	if c.logFormat == "json" {
 		handler = slog.NewJSONHandler(w, options)
 	}
-	return slog.New(handler).With("node", c.raft.ID)
+	return slog.New(handler)
 }

@@ -18,7 +18,7 @@ func (n *node) openEvents() error {
 	if path := n.config.eventLog; path != "" {
 		var err error
 		if log, err = raft.OpenEventLog(path, n.config.raft.ID, n.incarnation); err != nil {
-			return fmt.Errorf("--event-log: %w", err)
+			return fmt.Errorf("--event-log %w: %w", errUnusable, err)
 		}
 	}
 	n.events = newEvents(log, n.stdout)

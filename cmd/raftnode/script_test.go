@@ -179,6 +179,9 @@ func TestScripts(t *testing.T) {
 			})
 			return nil
 		},
+		Condition: func(name string) (bool, error) {
+			return name == "mutants" && defaults().flagSet().Lookup("mutant") != nil, nil
+		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"start":     scriptStart,
 			"terminate": scriptStop,

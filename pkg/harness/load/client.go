@@ -59,9 +59,9 @@ func (c *client) close() { c.http.CloseIdleConnections() }
 func (c *client) do(ctx context.Context, s step) Operation {
 	op := Operation{Client: c.name(), Kind: s.kind, Key: s.key, Call: Monotonic(), Outcome: Failed}
 	c.fill(&op)
-	ctx, cancel := context.WithTimeout(ctx, c.options.Deadline)
+	begin, cancel := context.WithTimeout(ctx, c.options.Deadline)
 	defer cancel()
-	c.run(ctx, &op)
+	c.run(ctx, begin, &op)
 	op.Return = Monotonic()
 	if op.Outcome == Unknown {
 		op.Return = Forever
@@ -87,11 +87,12 @@ func (c *client) fill(op *Operation) {
 	}
 }
 
-// run makes attempts until the operation's outcome is settled.
-func (c *client) run(ctx context.Context, op *Operation) {
+// run makes attempts until the operation's outcome is settled. None begins after begin's end; one under way
+// then is not cut short, which would only make its outcome unknown.
+func (c *client) run(ctx, begin context.Context, op *Operation) {
 	target, redirects := c.first(op.Kind), 0
-	for tries := 0; ctx.Err() == nil; {
-		if op.Kind.Write() && op.Session == "" && !c.options.NoSessions && !c.enter(ctx, op) {
+	for tries := 0; begin.Err() == nil; {
+		if op.Kind.Write() && op.Session == "" && !c.options.NoSessions && !c.enter(begin, op) {
 			return
 		}
 		if len(op.Attempts) == 0 {
@@ -99,7 +100,7 @@ func (c *client) run(ctx context.Context, op *Operation) {
 		}
 		node, known := c.node(target)
 		if !known {
-			c.pause(ctx, &tries)
+			c.pause(begin, &tries)
 			target = c.after(target)
 			continue
 		}
@@ -113,7 +114,7 @@ func (c *client) run(ctx context.Context, op *Operation) {
 		}
 		redirects = 0
 		target = c.after(target)
-		c.pause(ctx, &tries)
+		c.pause(begin, &tries)
 	}
 }
 

@@ -125,7 +125,7 @@ func TestLoad_UnknownWriteRetiresItsClient(t *testing.T) {
 	}
 	l := start(t, Options{
 		Clients: 1, Mix: map[Kind]int{Put: 1}, Seed: 3,
-		RequestTimeout: 20 * time.Millisecond, Deadline: 60 * time.Millisecond,
+		RequestTimeout: 200 * time.Millisecond, Deadline: 200 * time.Millisecond,
 	}, s.endpoints)
 	await(t, l, 3)
 	l.Stop()
@@ -178,7 +178,7 @@ func TestLoad_OutcomesOfAnswers(t *testing.T) {
 				}
 				return r.Method == http.MethodPut
 			}
-			o := Options{Deadline: 50 * time.Millisecond, RequestTimeout: 20 * time.Millisecond, NoSessions: !tc.sessions}.withDefaults()
+			o := Options{Deadline: 50 * time.Millisecond, RequestTimeout: 20 * time.Second, NoSessions: !tc.sessions}.withDefaults()
 			c := newClient(o, s.endpoints, 1)
 			defer c.close()
 			op := c.do(t.Context(), step{kind: Put, key: "k"})
@@ -201,7 +201,7 @@ func TestLoad_RefusedDialIsRefused(t *testing.T) {
 	if err := ln.Close(); err != nil {
 		t.Fatal(err)
 	}
-	o := Options{Deadline: 40 * time.Millisecond, RequestTimeout: 20 * time.Millisecond, NoSessions: true}.withDefaults()
+	o := Options{Deadline: 200 * time.Millisecond, RequestTimeout: 20 * time.Second, NoSessions: true}.withDefaults()
 	c := newClient(o, func() []Node { return []Node{{ID: "n1", URL: gone}} }, 1)
 	defer c.close()
 	op := c.do(t.Context(), step{kind: Put, key: "k"})
@@ -339,7 +339,7 @@ func TestLoad_NoLeaderNowhereStops(t *testing.T) {
 	}
 	failed := make(chan Operation, 100)
 	l := start(t, Options{
-		Clients: 1, Seed: 8, Deadline: 30 * time.Millisecond, RequestTimeout: 20 * time.Millisecond,
+		Clients: 1, Seed: 8, Deadline: 200 * time.Millisecond, RequestTimeout: 200 * time.Millisecond,
 		OnDone: func(op Operation) {
 			select {
 			case failed <- op:

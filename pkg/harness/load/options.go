@@ -32,7 +32,7 @@ type Options struct {
 	Think time.Duration // closed loop: mean pause between a client's operations; default none
 
 	RequestTimeout time.Duration // of one attempt; default 1s
-	Deadline       time.Duration // of one operation with all its attempts; default 5s
+	Deadline       time.Duration // of one operation: no attempt for it begins later; default 5s
 
 	Seed       uint64
 	NoSessions bool // writes without a session: never repeated after an unknown attempt

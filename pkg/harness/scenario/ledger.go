@@ -1,7 +1,6 @@
 package scenario
 
 import (
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -114,19 +113,6 @@ func (l *ledger) faults() []check.Fault {
 		all = append(all, e.Fault)
 	}
 	return all
-}
-
-// vacuous says of each fault that did less than its step demands what it lacked.
-func (l *ledger) vacuous() []string {
-	var lacks []string
-	for _, e := range l.entries {
-		for _, name := range slices.Sorted(maps.Keys(e.MinEffect)) {
-			if got, least := e.Effect[name], e.MinEffect[name]; got < least {
-				lacks = append(lacks, fmt.Sprintf("%s (%s): %s %v, at least %v wanted", e.Name, e.Target, name, got, least))
-			}
-		}
-	}
-	return lacks
 }
 
 // hitsByLink reads the proxy's counts of what faults did from a sample.

@@ -33,8 +33,8 @@ func TestLedger_MeasuresWhatAFaultDid(t *testing.T) {
 			t.Errorf("%s %v, want %v", name, got, want)
 		}
 	}
-	if lacks := l.vacuous(); len(lacks) != 1 || !strings.Contains(lacks[0], "hits 4, at least 5 wanted") {
-		t.Errorf("a fault of 4 hits where 5 are demanded: %q", lacks)
+	if got := l.faults()[0].MinEffect[effectHits]; got != 5 {
+		t.Errorf("the judges are told of %v hits as the least, want 5", got)
 	}
 }
 

@@ -99,11 +99,6 @@ func (r *run) exits() {
 
 // expectations judges what the file expects beside the checks.
 func (r *run) expectations(elections int) {
-	if lacks := r.ledger.vacuous(); len(lacks) > 0 {
-		r.findings = append(r.findings, check.Finding{
-			Check: "fault-effect", Verdict: check.Unknown, Summary: lacks[0], Evidence: lacks,
-		})
-	}
 	if b := r.s.Expect.Elections; b != nil {
 		later := elections - 1 // after the first leader's
 		f := check.Finding{Check: "elections", Verdict: check.Pass, Summary: fmt.Sprintf("%d leaders after the first", later)}

@@ -2,12 +2,10 @@ package main
 
 import (
 	"context"
-	"flag"
 	"fmt"
 	"io"
 	"log/slog"
 	"maps"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -15,15 +13,6 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	dto "github.com/prometheus/client_model/go"
-)
-
-var update = flag.Bool("update", false, "rewrite the table in docs/metrics.md")
-
-const (
-	metricsPage  = "../../docs/metrics.md"
-	tableBegins  = "<!-- raftnode: written by go test ./cmd/raftnode -run Metrics -update -->\n"
-	tableEnds    = "<!-- raftnode ends -->\n"
-	unlistedHint = "process_*, go_*"
 )
 
 // startInProcess runs three nodes in this process and returns them with who leads.
@@ -89,7 +78,7 @@ func TestMetrics_ArePageAndClean(t *testing.T) {
 	for _, p := range problems {
 		t.Errorf("linter: %s: %s", p.Metric, p.Text)
 	}
-	comparePage(t, table)
+	compareTable(t, "../../docs/metrics.md", "<!-- raftnode: written by go test ./cmd/raftnode -run Metrics -update -->\n", "<!-- raftnode ends -->\n", table)
 }
 
 func row(f *dto.MetricFamily) string {
@@ -102,28 +91,6 @@ func row(f *dto.MetricFamily) string {
 	}
 	kind := strings.ToLower(f.GetType().String())
 	return fmt.Sprintf("| `%s` | %s | %s | %s |\n", f.GetName(), kind, strings.Join(labels, ", "), f.GetHelp())
-}
-
-func comparePage(t *testing.T, table string) {
-	t.Helper()
-	page, err := os.ReadFile(metricsPage)
-	if err != nil {
-		t.Fatal(err)
-	}
-	before, rest, opened := strings.Cut(string(page), tableBegins)
-	old, after, closed := strings.Cut(rest, tableEnds)
-	if !opened || !closed || !strings.Contains(string(page), unlistedHint) {
-		t.Fatalf("%s lacks a line %q, a line %q or a word on %s", metricsPage, tableBegins, tableEnds, unlistedHint)
-	}
-	if *update {
-		if err := os.WriteFile(metricsPage, []byte(before+tableBegins+table+tableEnds+after), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-	if old != table {
-		t.Errorf("%s is stale: run go test ./cmd/raftnode -run Metrics -update and look at the difference. The table should be\n%s", metricsPage, table)
-	}
 }
 
 // Every series exists from the first scrape on: what a node exports when busy it exports when idle.

@@ -48,7 +48,7 @@ fuzz: ## fuzz every parser for FUZZTIME each (default 10s)
 
 .PHONY: bench
 bench: ## run the benchmarks
-	$(GO) test -run '^$$' -bench . -benchtime 1s ./pkg/...
+	$(GO) test -run '^$$' -bench . -benchtime 1s ./...
 
 .PHONY: up
 up: build ## start three nodes, a proxy and a gentle load on the standard ports, to look at

@@ -4,6 +4,7 @@ import (
 	"context"
 	"math"
 	"slices"
+	"time"
 
 	"whitewater/pkg/harness/observe"
 )
@@ -99,8 +100,11 @@ func (r *Run) heartbeatsIn(ns int64) float64 {
 	return math.Ceil(float64(ns) / interval)
 }
 
-// endOfProcess is when the process that lived at since had ended at the latest: at its kill, at the next
-// one's start, or at limit.
+// killTime is how long a kill may take from the moment at which the fault is said to begin.
+const killTime = int64(time.Second)
+
+// endOfProcess is when the process that lived at since had ended at the latest: soon after its kill began, at
+// the next one's start, or at limit.
 func (r *Run) endOfProcess(node string, since, limit int64) int64 {
 	for _, e := range r.Events[node] {
 		if e.Event == observe.EventStart && e.Mono > since {
@@ -109,7 +113,7 @@ func (r *Run) endOfProcess(node string, since, limit int64) int64 {
 	}
 	for _, f := range r.Faults {
 		if f.stops() && f.Kind != FaultPause && f.From > since && slices.Contains(r.nodesOf(f), node) {
-			limit = min(limit, f.From)
+			limit = min(limit, f.From+killTime)
 		}
 	}
 	return limit

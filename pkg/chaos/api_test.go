@@ -7,6 +7,8 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -193,6 +195,33 @@ func TestMetrics_MethodsAreAClosedSet(t *testing.T) {
 	}
 }
 
+// docs/chaosproxy.md names every family, and no other.
+func TestMetrics_Documented(t *testing.T) {
+	f := newProxyFixture(t, Options{})
+	rpcLink(f)
+	_, err := f.AddWatch(f.ctx, Watch{Name: "w"})
+	must(t, err)
+	page, err := os.ReadFile("../../docs/chaosproxy.md")
+	must(t, err)
+	documented := make(map[string]bool)
+	for _, m := range regexp.MustCompile("`(?:chaosproxy)?(_[a-z_]+)`").FindAllStringSubmatch(string(page), -1) {
+		documented["chaosproxy"+m[1]] = true
+	}
+	families, err := f.server.metrics.registry.Gather()
+	must(t, err)
+	for _, family := range families {
+		if name := family.GetName(); strings.HasPrefix(name, "chaosproxy_") {
+			if !documented[name] {
+				t.Errorf("%s is not documented", name)
+			}
+			delete(documented, name)
+		}
+	}
+	for name := range documented {
+		t.Errorf("%s is documented and does not exist", name)
+	}
+}
+
 func TestLink_DisabledKeepsItsPort(t *testing.T) {
 	f := newProxyFixture(t, Options{})
 	ln := listener(t)
@@ -201,7 +230,7 @@ func TestLink_DisabledKeepsItsPort(t *testing.T) {
 	for range 3 {
 		must(t, f.SetEnabled(f.ctx, "l", false))
 		client.expectEOF()
-		server.expectEOF()
+		server.expectEnd()
 		if c, err := net.Dial("tcp", addr); err == nil {
 			t.Fatal("a disabled link accepts", c.Close())
 		}
@@ -268,9 +297,9 @@ func TestLink_BackPressure(t *testing.T) {
 		defer close(wrote)
 		_, _ = client.Write(make([]byte, 64<<20))
 	}()
-	await(t, func() bool {
+	f.await(func() bool {
 		return f.metric("chaosproxy_received_bytes_total", "direction=upstream", "link=b") >= 1<<16
-	}, func() string { return "nothing moves" })
+	}, "nothing moves")
 	server.silent()
 	if n := f.metric("chaosproxy_received_bytes_total", "direction=upstream", "link=b"); n > 1<<16+readBytes {
 		t.Errorf("%v bytes taken in, the bound is %d", n, 1<<16)

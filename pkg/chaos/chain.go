@@ -57,11 +57,16 @@ type slot struct {
 
 // site is where a chain works: what its decisions hang on.
 type site struct {
-	seed     uint64
-	link     string
-	dir      direction
-	number   uint64 // of the connection
-	standing bool   // it was there before the toxic
+	seed   uint64
+	link   string
+	dir    direction
+	number uint64   // of the connection
+	born   []*toxic // in force when it was accepted
+}
+
+// stood reports whether the connection was there before t.
+func (s site) stood(t *toxic) bool {
+	return !slices.ContainsFunc(s.born, func(b *toxic) bool { return b.id == t.id })
 }
 
 // rng returns a source of jitter for t here, from the seed.

@@ -15,8 +15,8 @@ import (
 type conn struct {
 	link   *link
 	log    *slog.Logger
-	number uint64 // the n-th that the link accepted, from 1
-	epoch  uint64 // the link's when it was accepted
+	number uint64  // the n-th that the link accepted, from 1
+	born   *policy // in force when it was accepted
 	client *net.TCPConn
 
 	calls   *calls  // of a msgpack-rpc link
@@ -39,7 +39,7 @@ var errConnClosed = errors.New("connection closed")
 var errDial = errors.New("dial failed")
 
 func newConn(l *link, client *net.TCPConn, number uint64, p *policy) *conn {
-	c := &conn{link: l, log: l.server.log.With("link", l.name, "connection", number), number: number, epoch: p.epoch, client: client}
+	c := &conn{link: l, log: l.server.log.With("link", l.name, "connection", number), number: number, born: p, client: client}
 	c.calls = newCalls(l.server.opts.Limits.MaxPending)
 	c.ctx, c.cancel = context.WithCancel(l.server.ctx)
 	return c
@@ -120,7 +120,7 @@ func resetUnlessKept(_, _ string, raw syscall.RawConn) error {
 // check ends the connection if p does not have it, and else makes its pumps look at p.
 func (c *conn) check(p *policy) {
 	switch {
-	case p == nil || p.epoch != c.epoch:
+	case p == nil || p.epoch != c.born.epoch:
 		c.close(false)
 	case p.effect.refuse:
 		if c.close(true) {

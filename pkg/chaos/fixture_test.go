@@ -118,11 +118,7 @@ func (f *proxyFixture) metric(name string, labels ...string) float64 {
 // awaitMetric waits until a series has a value.
 func (f *proxyFixture) awaitMetric(want float64, name string, labels ...string) {
 	f.t.Helper()
-	var have float64
-	await(f.t, func() bool { have = f.metric(name, labels...); return have == want }, func() string {
-		text, _ := f.Metrics(f.ctx, name)
-		return name + " " + strings.Join(labels, ",") + " did not come to the value wanted; all:\n" + string(text)
-	})
+	f.await(func() bool { return f.metric(name, labels...) == want }, name+" "+strings.Join(labels, ",")+" did not come to the value wanted")
 }
 
 func must(t testing.TB, err error) {
@@ -133,8 +129,8 @@ func must(t testing.TB, err error) {
 }
 
 // await polls what has no event to wait for: counters and kernel state.
-func await(t *testing.T, ok func() bool, complaint func() string) {
-	t.Helper()
+func (f *proxyFixture) await(ok func() bool, complaint string) {
+	f.t.Helper()
 	tick := time.NewTicker(time.Millisecond)
 	defer tick.Stop()
 	deadline := time.After(patience)
@@ -142,7 +138,8 @@ func await(t *testing.T, ok func() bool, complaint func() string) {
 		select {
 		case <-tick.C:
 		case <-deadline:
-			t.Fatal(complaint())
+			text, _ := f.Metrics(f.ctx)
+			f.t.Fatalf("%s; metrics:\n%s", complaint, text)
 		}
 	}
 }
@@ -241,6 +238,14 @@ func (p *peer) expectReset() {
 	p.t.Helper()
 	if err := p.readError(); !errors.Is(err, syscall.ECONNRESET) {
 		p.t.Fatalf("got %v, want a reset", err)
+	}
+}
+
+// expectEnd waits for either: a connection given up while it was being made ends by a reset.
+func (p *peer) expectEnd() {
+	p.t.Helper()
+	if err := p.readError(); !errors.Is(err, io.EOF) && !errors.Is(err, syscall.ECONNRESET) {
+		p.t.Fatalf("got %v, want an end", err)
 	}
 }
 

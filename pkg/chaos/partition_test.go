@@ -77,22 +77,62 @@ func TestPartition_OneWayCallLeavesTheOtherLinkAlone(t *testing.T) {
 }
 
 func TestPartition_EndsAreNotPassedOnUntilHealed(t *testing.T) {
-	for name, end := range map[string]func(*peer){
+	ends := map[string]func(*peer){
 		"end of stream": func(p *peer) { must(t, p.Close()) },
 		"reset":         func(p *peer) { reset(p.TCPConn) },
-	} {
-		t.Run(name, func(t *testing.T) {
-			f := newProxyFixture(t, Options{})
-			addr, up := rpcLink(f)
-			client := dial(t, addr)
-			server := up()
-			f.partition(Partition{Groups: [][]string{{"n1"}, {"n2"}}})
-			end(client)
-			server.silent()
-			f.heal()
-			server.expectReset()
-		})
 	}
+	for name, end := range ends {
+		for _, who := range []string{"client", "server"} {
+			t.Run(who+"'s "+name, func(t *testing.T) {
+				f := newProxyFixture(t, Options{})
+				addr, up := rpcLink(f)
+				gone := dial(t, addr)
+				left := up()
+				if who == "server" {
+					gone, left = left, gone
+				}
+				f.partition(Partition{Groups: [][]string{{"n1"}, {"n2"}}})
+				end(gone)
+				left.silent()
+				f.heal()
+				left.expectReset()
+			})
+		}
+	}
+}
+
+// One way, what is written to an end that went away is lost without a word, too.
+func TestPartition_OneWayKeepsAResetToItself(t *testing.T) {
+	f := newProxyFixture(t, Options{})
+	addr, up := rpcLink(f)
+	client := dial(t, addr)
+	server := up()
+	client.send(request(1, "M", 0))
+	in := server.frame()
+	f.partition(Partition{Groups: [][]string{{"n1"}, {"n2"}}, Direction: DirectionOneWay, OneWay: OneWayPackets})
+	reset(client.TCPConn)
+	server.send(response(in.ID, 0))
+	server.silent()
+	f.heal()
+	server.expectReset()
+}
+
+// The cut falls between frames: one that has begun to leave is completed.
+func TestPartition_CompletesAFrameThatHasBegun(t *testing.T) {
+	f := newProxyFixture(t, Options{})
+	addr, up := rpcLink(f)
+	client := dial(t, addr)
+	server := up()
+	const size = 12 << 20
+	large := append([]byte{0x94, 0, 1, 0xa1, 'M', 0x91, 0xc6, byte(size >> 24), byte(size >> 16), byte(size >> 8 & 0xff), byte(size & 0xff)}, make([]byte, size)...)
+	client.send(large)
+	f.await(func() bool { return f.metric("chaosproxy_sent_bytes_total", "direction=upstream", "link=n1->n2") > 0 }, "nothing moves")
+	f.partition(Partition{Groups: [][]string{{"n1"}, {"n2"}}})
+	client.send(request(2, "M", 0))
+	if in := server.frame(); len(in.Raw) != len(large) {
+		t.Fatalf("%d bytes came, want %d", len(in.Raw), len(large))
+	}
+	server.silent()
 }
 
 func TestPartition_NewConnectionsHang(t *testing.T) {

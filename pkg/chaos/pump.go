@@ -19,7 +19,6 @@ type pump struct {
 	wake     chan struct{} // capacity 1
 	deadline time.Time     // the read deadline that src has
 	stale    bool          // or had, before somebody set another one
-	synced   bool          // toxics have been looked at before
 }
 
 func newPump(c *conn, dir direction, src, dst *net.TCPConn) *pump {
@@ -51,7 +50,7 @@ func (p *pump) note() {
 func (p *pump) look() (*policy, error) {
 	p.poked.Store(false)
 	policy := p.conn.link.policy()
-	if policy == nil || policy.epoch != p.conn.epoch || p.conn.ctx.Err() != nil {
+	if policy == nil || policy.epoch != p.conn.born.epoch || p.conn.ctx.Err() != nil {
 		return nil, errConnClosed
 	}
 	return policy, nil
@@ -97,26 +96,33 @@ func (p *pump) pause(wake time.Time) {
 	}
 }
 
-// site is where this direction's toxics work. A connection that already carries something stood before they came.
+// site is where this direction's toxics work.
 func (p *pump) site() site {
 	c := p.conn
-	s := site{seed: c.link.server.opts.Seed, link: c.link.name, dir: p.dir, number: c.number, standing: p.synced}
-	p.synced = true
-	return s
+	return site{seed: c.link.server.opts.Seed, link: c.link.name, dir: p.dir, number: c.number, born: c.born.toxics[p.dir]}
 }
+
+// writeBytes bounds one write, so that counters move while much is being written.
+const writeBytes = 64 << 10
 
 // write sends b, waiting for as long as the receiver wants. When it is poked meanwhile, or a toxic's time
 // comes, it asks reconsider: an error ends it, and else the writing goes on and ends early at the time returned.
 func (p *pump) write(b []byte, reconsider func() (time.Time, error)) error {
-	for again := false; ; again = true {
-		n, err := p.dst.Write(b)
+	again := false
+	for {
+		n, err := p.dst.Write(b[:min(len(b), writeBytes)])
 		p.conn.link.metrics.sent[p.dir].Add(uint64(n))
-		if b = b[n:]; len(b) == 0 || !p.interrupted(err) {
+		b = b[n:]
+		if err == nil && len(b) > 0 {
+			continue
+		}
+		if !p.interrupted(err) {
 			if again {
 				p.note() // reconsider took the poke for itself
 			}
 			return err
 		}
+		again = true
 		due, err := reconsider()
 		if err != nil {
 			return err

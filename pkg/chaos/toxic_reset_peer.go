@@ -10,9 +10,9 @@ type resetPeer struct {
 
 func (a *resetPeer) validate() error { return atLeastZero("timeout", a.Timeout) }
 
-func (a *resetPeer) stage(now time.Time, _ *toxic, at site) stage {
+func (a *resetPeer) stage(now time.Time, t *toxic, at site) stage {
 	s := &resetPeerStage{after: milliseconds(a.Timeout)}
-	if at.standing {
+	if at.stood(t) {
 		s.since = now
 	}
 	return s

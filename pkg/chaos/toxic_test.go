@@ -53,7 +53,7 @@ func TestToxic_InterruptsASpliceWithoutLoss(t *testing.T) {
 		_, err := client.Write(sent)
 		wrote <- err
 	}()
-	await(t, func() bool { return f.metric("chaosproxy_sent_bytes_total", "direction=upstream", "link=b") > 1<<16 }, func() string { return "nothing moves" })
+	f.await(func() bool { return f.metric("chaosproxy_sent_bytes_total", "direction=upstream", "link=b") > 1<<16 }, "nothing moves")
 	f.toxic("b", ToxicLatency, "upstream", `{"latency": 5, "jitter": 5}`)
 	got := make([]byte, len(sent))
 	half := len(sent) / 2
@@ -132,7 +132,7 @@ func TestResetPeer_WhileBlocked(t *testing.T) {
 	client, server := byteLink(f)
 	f.toxic("b", ToxicNoop, "upstream", ``)
 	go func() { _, _ = client.Write(make([]byte, 32<<20)) }()
-	await(t, func() bool { return f.metric("chaosproxy_sent_bytes_total", "direction=upstream", "link=b") > 1<<16 }, func() string { return "nothing moves" })
+	f.await(func() bool { return f.metric("chaosproxy_sent_bytes_total", "direction=upstream", "link=b") > 1<<16 }, "nothing moves")
 	f.toxic("b", ToxicResetPeer, "upstream", `{"timeout": 1}`)
 	f.awaitMetric(0, "chaosproxy_connections", "link=b")
 	_ = server

@@ -96,12 +96,12 @@ func TestWire_CallersGetTheirOwnReplies(t *testing.T) {
 		f.toxic("l", ToxicLatency, "downstream", `{"latency": 2, "jitter": 2}`)
 		f.toxic("l", ToxicBandwidth, "upstream", `{"rate": 5000}`)
 		before := f.metric("chaosproxy_faults_matched_total", "fault=drop", "link=l")
-		await(t, func() bool { return f.metric("chaosproxy_faults_matched_total", "fault=drop", "link=l") > before+20 }, func() string { return "no drops" })
+		f.await(func() bool { return f.metric("chaosproxy_faults_matched_total", "fault=drop", "link=l") > before+20 }, "no drops")
 		must(t, f.Reset(f.ctx))
 		before = f.metric("chaosproxy_frames_total", "kind=response", "link=l", "method=Echo.Say")
-		await(t, func() bool {
+		f.await(func() bool {
 			return f.metric("chaosproxy_frames_total", "kind=response", "link=l", "method=Echo.Say") > before+100
-		}, func() string { return "no replies" })
+		}, "no replies")
 	}
 	close(stop)
 	wg.Wait()

@@ -29,6 +29,7 @@
 //
 //	goroutine   selects on         ended by
 //	reporter    ticker, end        the end of Run
+//	stillness   ticker, end        the end of the final phase
 //
 // It does not know how a node works, and judges nothing itself but what the file expects.
 package scenario

@@ -3,6 +3,7 @@ package scenario
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"whitewater/pkg/harness/check"
 	"whitewater/pkg/harness/cluster"
@@ -102,6 +103,26 @@ func TestConclude_PlantedBug(t *testing.T) {
 		r.conclude(&result)
 		if result.Verdict != c.want || !strings.Contains(result.Summary, c.summary) {
 			t.Errorf("%s: %s, %q; want %s, …%s…", c.name, result.Verdict, result.Summary, c.want, c.summary)
+		}
+	}
+}
+
+func TestExcuse_LatenessOnAStarvedMachine(t *testing.T) {
+	for _, c := range []struct {
+		still time.Duration
+		check string
+		want  check.Verdict
+	}{
+		{400 * time.Millisecond, "commit-progress", check.Unknown},
+		{400 * time.Millisecond, "elections", check.Unknown},
+		{400 * time.Millisecond, "durability", check.Fail},
+		{200 * time.Millisecond, "commit-progress", check.Fail},
+	} {
+		r := &run{s: &Scenario{}, still: c.still}
+		findings := []check.Finding{finding(c.check, check.Fail, 0)}
+		r.excuse(findings)
+		if got := findings[0].Verdict; got != c.want {
+			t.Errorf("still for %v, %s failed: judged %s, want %s", c.still, c.check, got, c.want)
 		}
 	}
 }

@@ -58,7 +58,8 @@ type run struct {
 	ended    int64           // when it had ended
 	logs     map[string][]check.LogEntry
 
-	proxyGone bool // it ended during the run
+	proxyGone bool          // it ended during the run
+	still     time.Duration // longest time for which this process got no processor
 
 	mu           sync.Mutex // guards progress, acknowledged
 	progress     Progress
@@ -75,7 +76,9 @@ func Run(ctx context.Context, s *Scenario, o Options) (Result, error) {
 	}
 	stop := r.report()
 	defer stop()
+	still := watchStillness()
 	err := r.carryOut(ctx)
+	r.still = still.stop()
 	interrupted := ctx.Err() != nil
 	if releaseErr := r.release(); releaseErr != nil && err == nil {
 		err = fmt.Errorf("give back what the run used: %w", releaseErr)

@@ -18,6 +18,12 @@ import (
 // judgeTime bounds the judging of one run.
 const judgeTime = 60 * time.Second
 
+// The node's defaults of what the judges must know.
+const (
+	defaultElectionTimeout   = 600 * time.Millisecond
+	defaultHeartbeatInterval = 120 * time.Millisecond
+)
+
 // Result is what came of a run. Times in findings and faults are CLOCK_MONOTONIC nanoseconds; Start is the load's.
 type Result struct {
 	Scenario    string          `json:"scenario"`
@@ -32,6 +38,7 @@ type Result struct {
 	Caught      *Caught         `json:"caught,omitempty"` // with expect_fail
 	Load        map[string]int  `json:"load"`             // acknowledged operations by kind
 	Elections   int             `json:"elections"`
+	Still       float64         `json:"still"` // longest time, in seconds, for which the harness itself got no processor
 	Findings    []check.Finding `json:"findings"`
 	Faults      []check.Fault   `json:"faults"`
 	Start       int64           `json:"start"`
@@ -57,7 +64,7 @@ func (r *run) judge(ctx context.Context, interrupted bool) Result {
 	r.phase("judge")
 	result := Result{
 		Scenario: r.s.Name, Seed: r.o.Seed, Folder: r.o.Dir, Load: map[string]int{},
-		Faults: r.ledger.faults(), Start: r.began, End: r.ended, Interrupted: interrupted,
+		Faults: r.ledger.faults(), Start: r.began, End: r.ended, Interrupted: interrupted, Still: r.still.Seconds(),
 	}
 	if r.load != nil {
 		for kind, c := range r.load.Stats().ByKind {
@@ -80,6 +87,7 @@ func (r *run) judge(ctx context.Context, interrupted bool) Result {
 		r.expectations(result.Elections)
 	}
 	result.Findings = append(judged, r.findings...)
+	r.excuse(result.Findings)
 	r.conclude(&result)
 	return result
 }
@@ -116,7 +124,7 @@ func (r *run) expectations(elections int) {
 func (r *run) evidence() *check.Run {
 	e := &check.Run{
 		Name: r.s.Name, Seed: r.o.Seed, Nodes: r.cluster.Nodes(),
-		T: r.flag("election-timeout", 600*time.Millisecond), HeartbeatInterval: r.flag("heartbeat-interval", 120*time.Millisecond),
+		T: r.flag("election-timeout", defaultElectionTimeout), HeartbeatInterval: r.flag("heartbeat-interval", defaultHeartbeatInterval),
 		History: r.load.History(), Events: map[string][]observe.Event{}, Samples: r.scraper.Samples(),
 		Faults: r.ledger.faults(), Start: r.began, End: r.ended, Logs: r.logs,
 		Expect:        check.Expectations{MinOK: map[load.Kind]int{}},

@@ -1,0 +1,74 @@
+package scenario
+
+import (
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"whitewater/pkg/harness/check"
+)
+
+// stillTick is how often the harness looks whether time passes for it.
+const stillTick = 10 * time.Millisecond
+
+// stillness measures the longest time for which this process stood still though it wanted to run. If the
+// machine leaves the harness without a processor, it leaves the nodes without one too, and what
+// they then do late proves nothing.
+type stillness struct {
+	quit chan struct{}
+	done sync.WaitGroup
+
+	mu    sync.Mutex // guards worst
+	worst time.Duration
+}
+
+func watchStillness() *stillness {
+	s := &stillness{quit: make(chan struct{})}
+	s.done.Go(s.run)
+	return s
+}
+
+func (s *stillness) run() {
+	ticker := time.NewTicker(stillTick)
+	defer ticker.Stop()
+	for last := time.Now(); ; {
+		select {
+		case <-ticker.C:
+		case <-s.quit:
+			return
+		}
+		now := time.Now()
+		s.mu.Lock()
+		s.worst = max(s.worst, now.Sub(last)-stillTick)
+		s.mu.Unlock()
+		last = now
+	}
+}
+
+// stop ends the watch and returns the longest stillness.
+func (s *stillness) stop() time.Duration {
+	close(s.quit)
+	s.done.Wait()
+	return s.worst
+}
+
+// timely are the checks that a starved cluster breaks without being wrong.
+func timely() []string {
+	return []string{"commit-progress", "timeline", "recovery", "elections", "final-reads", "clean-stop", "start"}
+}
+
+// excuse turns failures to do something in time into unknowns, if the machine stood still for half an
+// election time-out or more. What was done wrongly stays wrong.
+func (r *run) excuse(findings []check.Finding) {
+	if r.still < r.flag("election-timeout", defaultElectionTimeout)/2 {
+		return
+	}
+	for i := range findings {
+		f := &findings[i]
+		if f.Verdict == check.Fail && slices.Contains(timely(), f.Check) {
+			f.Verdict = check.Unknown
+			f.Summary = fmt.Sprintf("%s; but the harness itself stood still for %v: this machine is too busy to tell", f.Summary, r.still.Round(time.Millisecond))
+		}
+	}
+}

@@ -36,7 +36,7 @@ func buildPrograms() {
 	}
 }
 
-func binaryFolder(t *testing.T) string {
+func binaryFolder(t testing.TB) string {
 	t.Helper()
 	if testing.Short() {
 		t.Skip("starts real clusters")

@@ -62,7 +62,8 @@ func (f *fakeReplica) run() {
 		var batch []protocol.Entry
 		if !f.held {
 			batch = f.log[f.state.AppliedIndex:]
-			f.state.DurableIndex, f.state.CommitIndex = f.state.LastIndex, f.state.LastIndex
+			f.state.DurableIndex = f.state.LastIndex
+			f.state.CommitIndex = max(f.state.CommitIndex, f.state.LastIndex)
 		}
 		f.mu.Unlock()
 		if len(batch) == 0 {

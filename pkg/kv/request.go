@@ -83,6 +83,15 @@ func (s *Service) body(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	return buffer.Bytes(), nil
 }
 
+// discardBody reads the body of a request that is refused without it, within the limit: a client that is still
+// sending when the connection closes may never see the answer. One that asked first need not send it.
+func (s *Service) discardBody(w http.ResponseWriter, r *http.Request) {
+	if r.Header.Get("Expect") == "" {
+		// An error here is the client's connection, or a body over the limit: the refusal stands.
+		_, _ = io.Copy(io.Discard, http.MaxBytesReader(w, r.Body, int64(s.options.MaxValueBytes)))
+	}
+}
+
 // header returns a header that may be given once.
 func header(r *http.Request, name string) (string, bool, error) {
 	given := r.Header.Values(name)

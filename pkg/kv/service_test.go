@@ -14,6 +14,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
+
+	"whitewater/pkg/raft/protocol"
 )
 
 func TestService_Health(t *testing.T) {
@@ -134,6 +136,30 @@ func TestService_BodyLimitOnASocket(t *testing.T) {
 	line, err := bufio.NewReader(conn).ReadString('\n')
 	if err != nil || !strings.Contains(line, "413") {
 		t.Errorf("answer %q, %v", line, err)
+	}
+}
+
+// A client sees where to go, however much it sends.
+func TestService_RedirectOfALargeBody(t *testing.T) {
+	n := newNode(t, Options{})
+	n.replica.change(func() {
+		n.replica.state.Role, n.replica.state.Leader, n.replica.state.LeaderURL = protocol.Follower, "n2", "http://n2.test"
+	})
+	server := httptest.NewServer(n)
+	defer server.Close()
+	client := server.Client()
+	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	for range 20 {
+		request, err := http.NewRequest("PUT", server.URL+"/v1/kv/k", strings.NewReader(strings.Repeat("x", 1<<20)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp, err := client.Do(request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want(t, resp, 307, "not_leader")
+		resp.Body.Close()
 	}
 }
 

@@ -68,8 +68,8 @@ func (s *Service) write(w http.ResponseWriter, r *http.Request, op Op) error {
 	if err := s.checkLength(r); err != nil {
 		return err
 	}
-	// Before the body is read: a client that waits for "100 Continue" need not send it twice.
 	if status := s.replica.Status(); status.Role != protocol.Leader {
+		s.discardBody(w, r)
 		return notLeading(status, r)
 	}
 	if op != OpDelete {

@@ -32,7 +32,7 @@ func commitProgress(_ context.Context, run *Run) Finding {
 			for _, busy := range demand {
 				from, to := max(stall.from, busy.from), min(stall.to, busy.to)
 				if to-from > limit {
-					d.breach(from, "", "no commit for %.1f s while %v were connected and clients wrote; the commit index stood at %d",
+					d.breach(from+limit, "", "no commit for %.1f s while %v were connected and clients wrote; the commit index stood at %d",
 						float64(to-from)/1e9, sortedKeys(core), stall.index)
 				}
 			}

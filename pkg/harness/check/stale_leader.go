@@ -40,7 +40,7 @@ func (d *docket) overstays(old reign, reigns []reign) bool {
 		}
 		superseded = true
 		if from, to, stayed := d.run.stayedReachable(old, later, end); stayed {
-			d.breach(from, old.node, "%s stayed leader of term %d for %.1f s though %s led term %d since %s and its calls were answered",
+			d.breach(from+d.run.patience(), old.node, "%s stayed leader of term %d for %.1f s though %s led term %d since %s and its calls were answered",
 				old.node, old.term, float64(to-from)/1e9, later.node, later.term, d.run.at(later.mono))
 			break
 		}
@@ -76,10 +76,12 @@ func (r *Run) endOfReign(old reign) int64 {
 	return min(last, next)
 }
 
+// patience is how long a leader may take to hear of a later one.
+func (r *Run) patience() int64 { return 5 * int64(r.T) }
+
 // stayedReachable finds the first unbroken time of five election time-outs, after the later leader's
 // election, in which the old one led and its calls were answered.
 func (r *Run) stayedReachable(old, later reign, end int64) (from, to int64, stayed bool) {
-	limit := 5 * int64(r.T)
 	from = later.mono
 	for _, s := range r.spans() {
 		if s.to <= later.mono {
@@ -89,7 +91,7 @@ func (r *Run) stayedReachable(old, later reign, end int64) (from, to int64, stay
 			from = s.to
 			continue
 		}
-		if to = min(s.to, end); to-from > limit {
+		if to = min(s.to, end); to-from > r.patience() {
 			return from, end, true
 		}
 	}

@@ -21,13 +21,14 @@ type Client struct {
 
 const (
 	clientTimeout   = 30 * time.Second
+	clientIdle      = 10 * time.Second // less than any server keeps one, Toxiproxy's 15 s too: a request must not meet the closing
 	maxAnswerBytes  = 64 << 20
 	maxIdleToServer = 4
 )
 
 // NewClient returns a client for the control API at baseURL, such as http://127.0.0.1:8474.
 func NewClient(baseURL string) *Client {
-	transport := &http.Transport{MaxIdleConnsPerHost: maxIdleToServer, IdleConnTimeout: clientTimeout}
+	transport := &http.Transport{MaxIdleConnsPerHost: maxIdleToServer, IdleConnTimeout: clientIdle}
 	return &Client{base: strings.TrimRight(baseURL, "/"), http: &http.Client{Transport: transport, Timeout: clientTimeout}}
 }
 

@@ -54,6 +54,7 @@ func NewServer(opts Options) *Server {
 		Handler:      s.Handler(),
 		ReadTimeout:  15 * time.Second,
 		WriteTimeout: 30 * time.Second,
+		IdleTimeout:  2 * time.Minute, // well above what clients keep a connection for, so that they close it
 		ErrorLog:     slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 	}
 	return s

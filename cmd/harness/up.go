@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -67,12 +68,12 @@ func up(cmd *cobra.Command, f upFlags) error {
 	if f.foreground {
 		return serve(cmd.Context(), f, cmd.OutOrStdout())
 	}
-	return detach(f, cmd.OutOrStdout())
+	return detach(cmd.Context(), f, cmd.OutOrStdout())
 }
 
 // detach starts this program again in a session of its own, so that it outlives the shell, and passes on
-// how its start went.
-func detach(f upFlags, out io.Writer) (err error) {
+// how its start went. An interruption until then ends what was started.
+func detach(ctx context.Context, f upFlags, out io.Writer) (err error) {
 	self, err := os.Executable()
 	if err != nil {
 		return err
@@ -97,6 +98,7 @@ func detach(f upFlags, out io.Writer) (err error) {
 	if err := write.Close(); err != nil { // the child's end is the only one left: its death is an EOF
 		return err
 	}
+	defer context.AfterFunc(ctx, func() { child.Process.Signal(syscall.SIGTERM) })() // gone already is as good
 	ready, err := passOn(read, out)
 	if err != nil {
 		return err

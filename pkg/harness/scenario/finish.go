@@ -19,7 +19,7 @@ const (
 	drainTime       = 3 * time.Second // for operations in flight at the end
 	finalReadTime   = 10 * time.Second
 	fetchTime       = 10 * time.Second
-	scrapeTime      = time.Second
+	scrapeTime      = 3 * time.Second // a busy machine is no reason to lose a sample
 )
 
 // recover undoes every fault, waits until all nodes have caught up, and lets the load run dry.

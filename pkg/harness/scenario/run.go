@@ -195,7 +195,7 @@ func (r *run) startLoad(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	r.scraper, err = observe.NewScraper(observe.ScraperOptions{Targets: r.targets, Record: samples, Logger: r.log})
+	r.scraper, err = observe.NewScraper(observe.ScraperOptions{Targets: r.targets, Timeout: scrapeTime, Record: samples, Logger: r.log})
 	if err != nil {
 		return err
 	}

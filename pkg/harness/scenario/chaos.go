@@ -23,18 +23,10 @@ type chaosNetwork struct {
 // ConnectChaos is the network behind a chaosproxy's control API.
 func ConnectChaos(baseURL string) Network { return chaosNetwork{chaos.NewClient(baseURL)} }
 
-// fresh is the client without idle connections. The proxy closes one that has been idle for some seconds,
-// and a request that meets the closing fails, though it did nothing wrong; a new connection costs a
-// tenth of a millisecond.
-func (n chaosNetwork) fresh() *chaos.Client {
-	n.client.Close()
-	return n.client
-}
-
 func (n chaosNetwork) CreateLinks(ctx context.Context, links []cluster.LinkSpec) (map[cluster.Link]string, error) {
 	listens := map[cluster.Link]string{}
 	for _, l := range links {
-		made, err := n.fresh().Create(ctx, chaos.Proxy{
+		made, err := n.client.Create(ctx, chaos.Proxy{
 			Name: l.Name(), Listen: l.Listen, Upstream: unknownUpstream, Enabled: true,
 			Protocol: chaos.ProtocolMsgpackRPC, Source: l.From, Target: l.To,
 		})
@@ -51,12 +43,12 @@ func (n chaosNetwork) SetUpstreams(ctx context.Context, upstreams map[cluster.Li
 	for l, address := range upstreams {
 		byName[l.Name()] = address
 	}
-	_, err := n.fresh().SetUpstreams(ctx, byName)
+	_, err := n.client.SetUpstreams(ctx, byName)
 	return err
 }
 
 func (n chaosNetwork) WatchHeartbeats(ctx context.Context) error {
-	_, err := n.fresh().AddWatch(ctx, chaos.Watch{
+	_, err := n.client.AddWatch(ctx, chaos.Watch{
 		Name: heartbeatWatch, Kind: chaos.KindRequest, Method: "Raft.AppendEntries", Empty: "Entries",
 	})
 	return err
@@ -70,17 +62,17 @@ func (n chaosNetwork) Partition(ctx context.Context, name string, groups [][]str
 	if c.Mode == "" {
 		c.Mode = modeBlack
 	}
-	_, err := n.fresh().Partition(ctx, c)
+	_, err := n.client.Partition(ctx, c)
 	return err
 }
 
 func (n chaosNetwork) EndPartition(ctx context.Context, name string) error {
-	_, err := n.fresh().Heal(ctx, name)
+	_, err := n.client.Heal(ctx, name)
 	return err
 }
 
 func (n chaosNetwork) Disturb(ctx context.Context, name string, links []cluster.Link, f messageFault) error {
-	_, err := n.fresh().AddFault(ctx, onLinks(links), chaos.Fault{
+	_, err := n.client.AddFault(ctx, onLinks(links), chaos.Fault{
 		Name: name, Type: f.action, Kind: f.kind, Method: f.method, Probability: f.probability,
 		DelayMS: milliseconds(f.delay), JitterMS: milliseconds(f.jitter),
 	})
@@ -88,26 +80,26 @@ func (n chaosNetwork) Disturb(ctx context.Context, name string, links []cluster.
 }
 
 func (n chaosNetwork) EndDisturb(ctx context.Context, name string) error {
-	_, err := n.fresh().RemoveFault(ctx, name)
+	_, err := n.client.RemoveFault(ctx, name)
 	return err
 }
 
 func (n chaosNetwork) LabUnreliable(ctx context.Context, links []cluster.Link) error {
-	_, err := n.fresh().AddPreset(ctx, chaos.PresetLabUnreliable, onLinks(links))
+	_, err := n.client.AddPreset(ctx, chaos.PresetLabUnreliable, onLinks(links))
 	return err
 }
 
 func (n chaosNetwork) EndLabUnreliable(ctx context.Context) error {
-	_, err := n.fresh().RemovePreset(ctx, chaos.PresetLabUnreliable)
+	_, err := n.client.RemovePreset(ctx, chaos.PresetLabUnreliable)
 	return err
 }
 
 func (n chaosNetwork) FaultsInForce(ctx context.Context) (map[string]bool, error) {
-	partitions, err := n.fresh().Partitions(ctx)
+	partitions, err := n.client.Partitions(ctx)
 	if err != nil {
 		return nil, err
 	}
-	faults, err := n.fresh().Faults(ctx)
+	faults, err := n.client.Faults(ctx)
 	if err != nil {
 		return nil, err
 	}

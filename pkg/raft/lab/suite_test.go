@@ -33,7 +33,6 @@ type suite struct {
 	servers []*server
 	used    faults
 	settled int // leaderships when the first leader had been seen; 0: not yet
-	slow    bool
 }
 
 // server is one of them, over all its incarnations.
@@ -171,22 +170,24 @@ func (s *suite) all() []int {
 	return all
 }
 
-func (s *suite) server(i int) *server { return s.servers[(i%s.n+s.n)%s.n] }
+// server takes any number from 0 on: the schedules count on from a leader's.
+func (s *suite) server(i int) *server { return s.servers[i%s.n] }
 
 // start starts a server from what its disk holds; it crashes first if it runs. Its links stay down until connect.
 func (s *suite) start(i int) {
 	s.t.Helper()
+	i %= s.n
 	s.crash(i)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	v := s.server(i)
+	v := s.servers[i]
 	v.links = nil
 	for to := range s.n {
 		v.links = append(v.links, &link{net: s.net, from: i, to: to})
 	}
 	applyCh := make(chan ApplyMsg)
 	seed := s.rng.Uint64()
-	v.rf = newRaft(v.links, i, v.disk, applyCh, func(o *raft.Options) {
+	v.rf = Make(v.links, i, v.disk, applyCh, func(o *raft.Options) {
 		o.Rand, o.Events = rand.New(rand.NewPCG(seed, 3)), s.judge.sink(i)
 	})
 	go s.record.apply(i, applyCh)
@@ -195,7 +196,8 @@ func (s *suite) start(i int) {
 
 // crash cuts a server off, freezes what its disk holds, and kills it.
 func (s *suite) crash(i int) {
-	if v := s.server(i); s.live(i) != nil {
+	i %= s.n
+	if v := s.servers[i]; s.live(i) != nil {
 		s.disconnect(i)
 		s.net.setServer(i, nil)
 		s.mu.Lock()
@@ -235,7 +237,7 @@ func (s *suite) disconnect(servers ...int) {
 func (s *suite) wire(i int, up bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	i = (i + s.n) % s.n
+	i %= s.n
 	s.servers[i].connected = up
 	s.used.cut = s.used.cut || !up
 	for j, other := range s.servers {

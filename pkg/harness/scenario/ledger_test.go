@@ -116,9 +116,11 @@ func TestExcuse_LatenessOnAStarvedMachine(t *testing.T) {
 		{400 * time.Millisecond, "commit-progress", check.Unknown},
 		{400 * time.Millisecond, "elections", check.Unknown},
 		{400 * time.Millisecond, "durability", check.Fail},
+		{400 * time.Millisecond, "recovery", check.Unknown}, // it stalled
+		{400 * time.Millisecond, "start", check.Fail},       // a node ended with an error
 		{200 * time.Millisecond, "commit-progress", check.Fail},
 	} {
-		r := &run{s: &Scenario{}, still: c.still}
+		r := &run{s: &Scenario{}, still: c.still, late: map[string]bool{"recovery": true}}
 		findings := []check.Finding{finding(c.check, check.Fail, 0)}
 		r.excuse(findings)
 		if got := findings[0].Verdict; got != c.want {

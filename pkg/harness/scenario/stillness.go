@@ -1,8 +1,9 @@
 package scenario
 
 import (
+	"context"
+	"errors"
 	"fmt"
-	"slices"
 	"sync"
 	"time"
 
@@ -53,22 +54,27 @@ func (s *stillness) stop() time.Duration {
 	return s.worst
 }
 
-// timely are the checks that a starved cluster breaks without being wrong.
-func timely() []string {
-	return []string{"commit-progress", "timeline", "recovery", "elections", "final-reads", "clean-stop", "start"}
-}
+// leastStill is the shortest stillness that excuses anything: Go's own pauses stay below.
+const leastStill = 50 * time.Millisecond
 
 // excuse turns failures to do something in time into unknowns, if the machine stood still for half an
 // election time-out or more. What was done wrongly stays wrong.
 func (r *run) excuse(findings []check.Finding) {
-	if r.still < r.flag("election-timeout", defaultElectionTimeout)/2 {
+	if r.still < max(leastStill, r.flag("election-timeout", defaultElectionTimeout)/2) {
 		return
 	}
 	for i := range findings {
 		f := &findings[i]
-		if f.Verdict == check.Fail && slices.Contains(timely(), f.Check) {
+		timely := f.Check == "commit-progress" || f.Check == "elections" || r.late[f.Check]
+		if f.Verdict == check.Fail && timely {
 			f.Verdict = check.Unknown
 			f.Summary = fmt.Sprintf("%s; but the harness itself stood still for %v: this machine is too busy to tell", f.Summary, r.still.Round(time.Millisecond))
 		}
 	}
+}
+
+// isLate reports whether an error of the runner is that something took too long.
+func isLate(err error) bool {
+	_, stalled := errors.AsType[*stall](err)
+	return stalled || errors.Is(err, context.DeadlineExceeded)
 }

@@ -128,3 +128,10 @@ func TestExcuse_LatenessOnAStarvedMachine(t *testing.T) {
 		}
 	}
 }
+
+func TestElectionsUntil_LeavesTheStopOut(t *testing.T) {
+	elections := []cluster.Election{{Node: "n1", Term: 1, Mono: 10}, {Node: "n2", Term: 2, Mono: 20}, {Node: "n3", Term: 3, Mono: 31}}
+	if got := electionsUntil(elections, 30); got != 2 {
+		t.Errorf("%d elections before the end, want 2", got)
+	}
+}

@@ -135,3 +135,13 @@ func TestElectionsUntil_LeavesTheStopOut(t *testing.T) {
 		t.Errorf("%d elections before the end, want 2", got)
 	}
 }
+
+func TestSlowestScrape_OfProcessesThatAnswered(t *testing.T) {
+	samples := map[string][]observe.Sample{
+		"n1":    {{ScrapeDuration: 20 * time.Millisecond}, {ScrapeDuration: time.Second, Err: "connection refused"}},
+		"proxy": {{ScrapeDuration: 580 * time.Millisecond}},
+	}
+	if got := slowestScrape(samples); got != 580*time.Millisecond {
+		t.Errorf("slowest scrape %v, want 580ms", got)
+	}
+}

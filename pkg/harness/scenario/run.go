@@ -60,7 +60,7 @@ type run struct {
 	logs     map[string][]check.LogEntry
 
 	proxyGone bool          // it ended during the run
-	still     time.Duration // longest time for which this process got no processor
+	still     time.Duration // longest time for which a process got no processor
 
 	mu           sync.Mutex // guards progress, acknowledged
 	progress     Progress
@@ -80,6 +80,9 @@ func Run(ctx context.Context, s *Scenario, o Options) (Result, error) {
 	still := watchStillness()
 	err := r.carryOut(ctx)
 	r.still = still.stop()
+	if r.scraper != nil && !r.s.pauses() {
+		r.still = max(r.still, slowestScrape(r.scraper.Samples()))
+	}
 	interrupted := ctx.Err() != nil
 	if releaseErr := r.release(); releaseErr != nil && err == nil {
 		err = fmt.Errorf("give back what the run used: %w", releaseErr)

@@ -31,7 +31,7 @@ func Make[C Caller](peers []C, me int, persister Persister, applyCh chan ApplyMs
 	o := raft.Options{
 		Transport: h, Storage: h, StateMachine: h, Rand: rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())),
 		HeartbeatInterval: 110 * time.Millisecond, ElectionTimeout: 500 * time.Millisecond,
-		MaxPending: 1 << 20, DisableNoop: true, DisableCheckQuorum: true,
+		RPCTimeout: time.Second, MaxPending: 1 << 20, DisableNoop: true, DisableCheckQuorum: true,
 	}
 	for server, peer := range peers {
 		o.Members = append(o.Members, protocol.NodeID(strconv.Itoa(server)))

@@ -89,6 +89,7 @@ func run(t *testing.T, n int, test func(s *suite)) {
 			}
 			limit.Stop()
 			hang.Stop()
+			time.Sleep(5 * time.Second) // clients of a failed test look once more, and end
 		})
 		for i := range n {
 			s.servers = append(s.servers, &server{disk: &persister{}})

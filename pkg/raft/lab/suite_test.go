@@ -24,6 +24,7 @@ type suite struct {
 	net    *network
 	judge  *judge
 	record *record
+	quorum bool // leaders look for their quorum, as the library's do, in half of all tests
 	began  time.Time
 	ended  chan struct{} // closed when the test is over or its time is up
 	ending sync.Once
@@ -72,7 +73,7 @@ func run(t *testing.T, n int, test func(s *suite)) {
 		s := &suite{
 			t: t, n: n, rng: rng, began: time.Now(), ended: make(chan struct{}),
 			net:   newNetwork(rand.New(rand.NewPCG(rng.Uint64(), 2))),
-			judge: newJudge(t), record: newRecord(t, n),
+			judge: newJudge(t), record: newRecord(t, n), quorum: rng.IntN(2) == 0,
 		}
 		s.net.watch = s.judge.sent
 		s.net.set(func(m *mode) { m.longDelays = true })
@@ -131,8 +132,8 @@ func (s *suite) passed() {
 	s.record.finish()
 	s.effects()
 	got := s.net.traffic()
-	s.t.Logf("passed: %.1f s, %d peers, %d calls, %d bytes, %d committed, %d leaders, largest state %d bytes",
-		time.Since(s.began).Seconds(), s.n, got.calls, got.bytes, s.record.last(), s.judge.leaderships(), s.largest())
+	s.t.Logf("passed: %.1f s, check-quorum %v, %d peers, %d calls, %d bytes, %d committed, %d leaders, %d logs cut, largest state %d bytes",
+		time.Since(s.began).Seconds(), s.quorum, s.n, got.calls, got.bytes, s.record.last(), s.judge.leaderships(), s.judge.events("truncate"), s.largest())
 }
 
 // effects fails a test of which a fault never took effect, and one without faults that changed its leader.
@@ -190,6 +191,7 @@ func (s *suite) start(i int) {
 	seed := s.rng.Uint64()
 	v.rf = Make(v.links, i, v.disk, applyCh, func(o *raft.Options) {
 		o.Rand, o.Events = rand.New(rand.NewPCG(seed, 3)), s.judge.sink(i)
+		o.DisableCheckQuorum = !s.quorum
 	})
 	go s.record.apply(i, applyCh)
 	s.net.setServer(i, v.rf)

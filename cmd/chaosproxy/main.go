@@ -29,7 +29,7 @@ func main() {
 
 // run is the program: it returns when ctx ends or something failed.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	c, err := parse(args, os.LookupEnv, stdout)
+	c, err := parse(args, os.Environ(), stdout)
 	switch {
 	case errors.Is(err, errAnswered):
 		return exitOK

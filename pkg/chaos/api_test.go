@@ -3,6 +3,7 @@ package chaos
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -56,6 +57,8 @@ func TestAPI_Toxiproxy(t *testing.T) {
 		{"POST", "/proxies/a/toxics", `{"type":"timeout","stream":"UPstream","attributes":null}`, 200, `{"attributes":{"timeout":0},"name":"timeout_UPstream","type":"timeout","stream":"UPstream","toxicity":1}`},
 		{"POST", "/proxies/a/toxics", `{"type":"latency","stream":"x"}`, 400, `{"error":"stream was invalid, can be either upstream or downstream","status":400}` + "\n"},
 		{"POST", "/proxies/a/toxics", `{"type":"x"}`, 400, `{"error":"invalid toxic type","status":400}` + "\n"},
+		{"POST", "/proxies/a/toxics", `{"type":"latency","name":"t","toxicity":1.5}`, 400, `{"error":"toxicity is 1.5: must be from 0 to 1, the share of connections concerned","status":400}` + "\n"},
+		{"PATCH", "/proxies/a/toxics/latency_downstream", `{"toxicity":-1}`, 400, `{"error":"toxicity is -1: must be from 0 to 1, the share of connections concerned","status":400}` + "\n"},
 		{"POST", "/proxies/x/toxics", `{"type":"latency"}`, 404, `{"error":"proxy not found","status":404}` + "\n"},
 		{"PATCH", "/proxies/a/toxics/latency_downstream", `{"attributes":{"jitter":7},"toxicity":0.5}`, 200, `{"attributes":{"latency":0,"jitter":7},"name":"latency_downstream","type":"latency","stream":"downstream","toxicity":0.5}`},
 		{"POST", "/proxies/a/toxics/latency_downstream", `{"attributes":{"latency":3}}`, 200, `{"attributes":{"latency":3,"jitter":7},"name":"latency_downstream","type":"latency","stream":"downstream","toxicity":0.5}`},
@@ -66,7 +69,7 @@ func TestAPI_Toxiproxy(t *testing.T) {
 		{"POST", "/proxies/a", `{"enabled":false}`, 200, `{"name":"a","listen":"ADDR","upstream":"127.0.0.1:9","enabled":false,"toxics":[{"attributes":{"latency":3,"jitter":7},"name":"latency_downstream","type":"latency","stream":"downstream","toxicity":0.5}]}`},
 		{"POST", "/populate", `[{"name":"a"}]`, 400, `{"error":"missing required field: upstream at proxy 1","status":400,"proxies":null}`},
 		{"POST", "/populate", `[{"name":"a","upstream":"` + up + `","listen":"ADDR"}]`, 201, `{"proxies":[{"name":"a","listen":"ADDR","upstream":"127.0.0.1:9","enabled":false,"toxics":[{"attributes":{"latency":3,"jitter":7},"name":"latency_downstream","type":"latency","stream":"downstream","toxicity":0.5}]}]}`},
-		{"POST", "/populate", `[{"name":"a","upstream":"127.0.0.1:8","listen":"ADDR"},{"name":"b","upstream":"` + up + `","listen":"ADDR"}]`, 500, `{"error":"listen tcp ADDR: bind: address already in use","status":500,"proxies":[{"name":"a","listen":"ADDR","upstream":"127.0.0.1:8","enabled":true,"toxics":[]}]}`},
+		{"POST", "/populate", `[{"name":"a","upstream":"127.0.0.1:8","listen":"ADDR"},{"name":"b","upstream":"` + up + `","listen":"ADDR"}]`, 500, `{"error":"proxy \"b\": listen tcp ADDR: bind: address already in use","status":500,"proxies":[{"name":"a","listen":"ADDR","upstream":"127.0.0.1:8","enabled":true,"toxics":[]}]}`},
 		{"POST", "/populate", `[]`, 201, `{"proxies":null}`},
 		{"POST", "/reset", `anything`, 204, ``},
 		{"PUT", "/proxies", "", 405, ``},
@@ -262,8 +265,44 @@ func TestLink_UpstreamChangesKeepTheListener(t *testing.T) {
 	}
 	client.expectEOF()
 	pair(t, addr, second)
-	if _, err := f.SetUpstreams(f.ctx, map[string]string{"l": up, "x": up}); statusOf(err).Status != 404 {
+}
+
+// A refusal says which link and which value, and changes nothing.
+func TestLink_UpstreamRefusals(t *testing.T) {
+	f := newProxyFixture(t, Options{})
+	const up = "127.0.0.1:9"
+	f.link(Proxy{Name: "l", Upstream: up})
+	if _, err := f.SetUpstreams(f.ctx, map[string]string{"l": "127.0.0.1:8", "x": up}); !errors.Is(err, ErrProxyNotFound) || !strings.Contains(err.Error(), `"x"`) {
 		t.Errorf("unknown link: %v", err)
+	}
+	for _, addr := range []string{"nonsense", "nonsense:", "host:http", "host:65536", ":7102", "::1:7102"} {
+		_, err := f.SetUpstreams(f.ctx, map[string]string{"l": addr})
+		if statusOf(err).Status != 400 || !strings.Contains(err.Error(), fmt.Sprintf(`upstream %q of proxy "l"`, addr)) {
+			t.Errorf("upstream %q: %v", addr, err)
+		}
+	}
+	if p, err := f.server.Get("l"); err != nil || p.Upstream != up {
+		t.Errorf("upstream %q, %v after refusals, want %s", p.Upstream, err, up)
+	}
+	if _, err := f.SetUpstreams(f.ctx, map[string]string{"l": "[::1]:0"}); err != nil {
+		t.Errorf("an upstream not known yet: %v", err)
+	}
+}
+
+func TestLink_ListensOnLoopbackUnlessToldOtherwise(t *testing.T) {
+	f := newProxyFixture(t, Options{})
+	for listen, want := range map[string]string{"": "127.0.0.1", ":0": "127.0.0.1", "0.0.0.0:0": "0.0.0.0"} {
+		host, _, err := net.SplitHostPort(f.link(Proxy{Name: "l" + listen, Listen: listen, Upstream: "127.0.0.1:9"}))
+		must(t, err)
+		if host != want {
+			t.Errorf("listen %q is on %s, want %s", listen, host, want)
+		}
+	}
+	moved := ":0"
+	p, err := f.Update(f.ctx, "l", ProxyUpdate{Listen: &moved})
+	must(t, err)
+	if !strings.HasPrefix(p.Listen, "127.0.0.1:") {
+		t.Errorf("moved to %s", p.Listen)
 	}
 }
 

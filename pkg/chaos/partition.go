@@ -27,7 +27,7 @@ type Partition struct {
 	Direction string     `json:"direction"`         // "both" (default) or "one_way", between exactly two groups
 	OneWay    string     `json:"one_way,omitempty"` // "call" or "packets"; required when one_way, "call" alone for a refusal
 
-	Links []string `json:"links,omitempty"` // in answers: the links touched
+	Links []string `json:"links"` // in answers: the links touched
 }
 
 // effect is what the partitions in force do to a link.
@@ -138,12 +138,36 @@ func (s *Server) Partition(p Partition) (Partition, error) {
 		if s.partitions[p.Name] != nil {
 			return ErrPartitionExists
 		}
+		if err := s.validateNodesLocked(&p); err != nil {
+			return err
+		}
+		touched := s.shownPartitionLocked(&p)
+		if len(touched.Links) == 0 {
+			return invalid("groups %q: no link runs between them in the direction to be cut; name nodes that a link has as source and target", p.Groups)
+		}
+		shown = touched
 		s.partitions[p.Name] = &p
-		shown = s.shownPartitionLocked(&p)
 		s.log.Info("partition", "partition", p.Name, "groups", p.Groups, "mode", p.Mode, "direction", p.Direction)
 		return nil
 	})
 	return shown, err
+}
+
+// validateNodesLocked makes sure that links have all of p's nodes: a misspelt one would be cut off from nothing.
+func (s *Server) validateNodesLocked(p *Partition) error {
+	known := make(map[string]bool)
+	for _, l := range s.links {
+		known[l.source], known[l.target] = true, true
+	}
+	delete(known, "")
+	for _, group := range p.Groups {
+		for _, node := range group {
+			if !known[node] {
+				return invalid("groups: no link has node %q as source or target; links have %q", node, slices.Sorted(maps.Keys(known)))
+			}
+		}
+	}
+	return nil
 }
 
 // Heal ends one partition and returns it with the links that it touched.

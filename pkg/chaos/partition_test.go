@@ -3,6 +3,7 @@ package chaos
 import (
 	"errors"
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -65,6 +66,7 @@ func TestPartition_OneWayPackets(t *testing.T) {
 func TestPartition_OneWayCallLeavesTheOtherLinkAlone(t *testing.T) {
 	f := newProxyFixture(t, Options{})
 	addr, up := rpcLink(f)
+	f.link(Proxy{Name: "n2->n1", Upstream: "127.0.0.1:0", Protocol: ProtocolMsgpackRPC, Source: "n2", Target: "n1"})
 	client := dial(t, addr)
 	server := up()
 	f.partition(Partition{Groups: [][]string{{"n2"}, {"n1"}}, Direction: DirectionOneWay, OneWay: OneWayCall})
@@ -206,5 +208,36 @@ func TestPartition_Refusals(t *testing.T) {
 	}
 	if _, err := f.Heal(f.ctx, "p"); !errors.Is(err, ErrPartitionNotFound) {
 		t.Errorf("healing nothing: %v", err)
+	}
+}
+
+// A partition that would do nothing is refused, and the answer says why.
+func TestPartition_MustTouchALink(t *testing.T) {
+	f := newProxyFixture(t, Options{})
+	rpcLink(f)
+	for _, row := range []struct{ groups, more, want string }{
+		{`[["n1"],["n2","n9"]]`, ``, `no link has node \"n9\" as source or target; links have [\"n1\" \"n2\"]`},
+		{`[["n1","n2"],[]]`, ``, `no link runs between them`},
+		{`[["n2"],["n1"]]`, `,"direction":"one_way","one_way":"call"`, `no link runs between them`},
+	} {
+		status, body, _ := f.call("POST", "/partitions", `{"name":"p","groups":`+row.groups+row.more+`}`)
+		if status != 400 || !strings.Contains(body, row.want) {
+			t.Errorf("%s: %d %s, want 400 and %s", row.groups, status, body, row.want)
+		}
+	}
+	if _, body, _ := f.call("GET", "/partitions", ""); body != "[]" {
+		t.Errorf("in force after refusals: %s", body)
+	}
+}
+
+func TestPartition_AnswersAlwaysHaveLinks(t *testing.T) {
+	f := newProxyFixture(t, Options{})
+	rpcLink(f)
+	f.partition(Partition{Groups: [][]string{{"n1"}, {"n2"}}})
+	must(t, f.Delete(f.ctx, "n1->n2"))
+	for _, method := range []string{"GET", "DELETE"} {
+		if _, body, _ := f.call(method, "/partitions", ""); !strings.Contains(body, `"links":[]`) {
+			t.Errorf("%s: %s", method, body)
+		}
 	}
 }

@@ -3,9 +3,11 @@ package chaos
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -18,7 +20,7 @@ const (
 // Proxy is a link as the control API shows it: Toxiproxy's fields and, behind them, ours.
 type Proxy struct {
 	Name     string `json:"name"`
-	Listen   string `json:"listen"`   // host:port; "" and port 0 are resolved at creation
+	Listen   string `json:"listen"`   // host:port; "" and port 0 are resolved at creation, no host is loopback
 	Upstream string `json:"upstream"` // host:port; port 0 is "not known yet": connections are reset
 	Enabled  bool   `json:"enabled"`
 	Protocol string `json:"protocol,omitempty"` // ProtocolBytes or ProtocolMsgpackRPC
@@ -35,7 +37,10 @@ type ProxyUpdate struct {
 	Enabled  *bool   `json:"enabled,omitempty"`
 }
 
-const defaultListen = "127.0.0.1:0"
+const (
+	loopback      = "127.0.0.1"
+	defaultListen = loopback + ":0"
+)
 
 func (p Proxy) validate() error {
 	if p.Name == "" {
@@ -91,9 +96,13 @@ func (s *Server) createLocked(p Proxy, addr *net.TCPAddr) (*link, error) {
 	return l, nil
 }
 
+// resolveListen takes an address without a host for loopback: all interfaces have to be asked for by 0.0.0.0 or [::].
 func resolveListen(listen string) (*net.TCPAddr, error) {
 	if listen == "" {
 		listen = defaultListen
+	}
+	if host, port, err := net.SplitHostPort(listen); err == nil && host == "" {
+		listen = net.JoinHostPort(loopback, port)
 	}
 	addr, err := net.ResolveTCPAddr("tcp", listen)
 	if err != nil {
@@ -117,7 +126,7 @@ func (s *Server) Populate(proxies []Proxy) ([]Proxy, error) {
 	for _, p := range proxies {
 		shown, err := s.populateOne(p)
 		if err != nil {
-			return done, err
+			return done, fmt.Errorf("proxy %q: %w", p.Name, err)
 		}
 		done = append(done, shown)
 	}
@@ -178,12 +187,12 @@ func (s *Server) Update(name string, u ProxyUpdate) (Proxy, error) {
 func (s *Server) SetUpstreams(upstreams map[string]string) ([]Proxy, error) {
 	var shown []Proxy
 	err := s.change(func() error {
-		for name, addr := range upstreams {
-			if _, err := s.findLocked(name); err != nil {
-				return err
+		for _, name := range slices.Sorted(maps.Keys(upstreams)) {
+			if s.links[name] == nil {
+				return ErrProxyNotFound.more(": %q", name)
 			}
-			if addr == "" {
-				return ErrMissingField.more(": upstream of proxy %q", name)
+			if err := validateUpstream(name, upstreams[name]); err != nil {
+				return err
 			}
 		}
 		for name, addr := range upstreams {
@@ -195,6 +204,20 @@ func (s *Server) SetUpstreams(upstreams map[string]string) ([]Proxy, error) {
 	})
 	slices.SortFunc(shown, func(a, b Proxy) int { return strings.Compare(a.Name, b.Name) })
 	return shown, err
+}
+
+func validateUpstream(link, addr string) error {
+	if addr == "" {
+		return ErrMissingField.more(": upstream of proxy %q", link)
+	}
+	host, port, err := net.SplitHostPort(addr)
+	if err == nil {
+		_, err = strconv.ParseUint(port, 10, 16)
+	}
+	if err != nil || host == "" {
+		return invalid("upstream %q of proxy %q: must be host:port with a port number, such as 127.0.0.1:7102, or 127.0.0.1:0 while it is not known", addr, link)
+	}
+	return nil
 }
 
 // Delete takes a link away, its connections too. It does not wait for them.

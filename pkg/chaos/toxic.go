@@ -126,6 +126,9 @@ func (l *link) newToxicLocked(t Toxic) (*toxic, error) {
 	if l.toxicLocked(t.Name) >= 0 {
 		return nil, ErrToxicExists
 	}
+	if err := validateToxicity(t.Toxicity); err != nil {
+		return nil, err
+	}
 	if err := readAttributes(a, t.Attributes); err != nil {
 		return nil, err
 	}
@@ -159,6 +162,9 @@ func (s *Server) UpdateToxic(link, name string, u ToxicUpdate) (Toxic, error) {
 			return err
 		}
 		if u.Toxicity != nil {
+			if err := validateToxicity(*u.Toxicity); err != nil {
+				return err
+			}
 			changed.toxicity = *u.Toxicity
 		}
 		l.toxics = slices.Clone(l.toxics)
@@ -212,6 +218,13 @@ func (s *Server) findToxicLocked(link, name string) (*link, int, error) {
 		return nil, 0, ErrToxicNotFound
 	}
 	return l, i, nil
+}
+
+func validateToxicity(share float32) error {
+	if !(share >= 0 && share <= 1) { // so that NaN is refused, too
+		return invalid("toxicity is %v: must be from 0 to 1, the share of connections concerned", share)
+	}
+	return nil
 }
 
 // atLeastZero is the validation that every attribute needs.

@@ -56,8 +56,8 @@ up: build ## start three nodes, a proxy and a gentle load on the standard ports,
 
 .PHONY: down
 down: ## stop what make up has started
-	$(BIN)/harness down
+	@test ! -x $(BIN)/harness || $(BIN)/harness down
 
 .PHONY: clean
-clean: ## remove what was built and all run folders
-	rm -rf $(BIN) $(OUT)
+clean: down ## remove what was built, all run folders and what make up left
+	rm -rf $(BIN) $(OUT) .up

@@ -104,14 +104,15 @@ func (c *config) checkDialled() error {
 	var faults []error
 	seen := map[string]protocol.NodeID{}
 	for _, m := range c.members {
-		if m.id == c.raft.ID {
+		_, port, err := splitAddress(m.address)
+		if m.id == c.raft.ID && port == 0 {
 			continue
 		}
 		if other, taken := seen[m.address]; taken {
 			faults = append(faults, fmt.Errorf("--peers gives %s and %s the same address %s: each node has its own", other, m.id, m.address))
 		}
 		seen[m.address] = m.id
-		if _, port, err := splitAddress(m.address); err == nil && port == 0 {
+		if err == nil && port == 0 {
 			faults = append(faults, fmt.Errorf("--peers gives %s port 0: only this node's own port may be left to the system", m.id))
 		}
 	}

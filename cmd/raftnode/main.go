@@ -54,7 +54,7 @@ func run(args, environ []string, stdout, stderr io.Writer) int {
 	fmt.Fprintln(stdout, versionLine())
 	fmt.Fprintln(stdout, "settings "+c.summary(flags))
 
-	ctx, release := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
+	ctx, release := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGHUP, os.Interrupt)
 	defer release()
 	n, err := start(c, logger, stdout)
 	if err != nil {

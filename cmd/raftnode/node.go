@@ -53,7 +53,7 @@ func start(c *config, logger *slog.Logger, stdout io.Writer) (*node, error) {
 		incarnation: fmt.Sprintf("%016x", rand.Uint64()),
 		failed:      make(chan error, 2),
 	}
-	for _, step := range []func() error{n.openEvents, n.openStorage, n.listen, n.startReplica, n.serve} {
+	for _, step := range []func() error{n.listen, n.openEvents, n.openStorage, n.startReplica, n.serve} {
 		if err := step(); err != nil {
 			return nil, errors.Join(err, n.close())
 		}

@@ -11,7 +11,7 @@ func newHTTPServer(handler http.Handler, maxKeyBytes int, logger *slog.Logger) *
 	return &http.Server{
 		Handler:           handler,
 		ReadHeaderTimeout: 5 * time.Second,
-		ReadTimeout:       30 * time.Second,
+		ReadTimeout:       10 * time.Second,
 		WriteTimeout:      60 * time.Second,
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    16<<10 + 3*maxKeyBytes, // each byte of a key may be escaped as three

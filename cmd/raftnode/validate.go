@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -14,6 +15,9 @@ import (
 const (
 	// politeInterval is the least heartbeat interval that keeps to ten heartbeats a second.
 	politeInterval = 100 * time.Millisecond
+	// maxTimer and maxSessionTTL are far above what makes sense, and far below where sums overflow.
+	maxTimer      = time.Hour
+	maxSessionTTL = 10 * 365 * 24 * time.Hour
 	// maxMaxBatch keeps a full AppendEntries under the frame's limit of 65,536 values.
 	maxMaxBatch = 4096
 	// frameOverhead is room in a frame for everything but keys and values.
@@ -42,17 +46,21 @@ func (c *config) validate() error {
 	for _, d := range []struct {
 		flag         string
 		value, least time.Duration
+		most         time.Duration
 	}{
-		{"--heartbeat-interval", c.raft.HeartbeatInterval, time.Millisecond},
-		{"--election-timeout", c.raft.ElectionTimeout, time.Millisecond},
-		{"--rpc-timeout", c.raft.RPCTimeout, time.Millisecond},
-		{"--session-ttl", c.kv.SessionTTL, time.Second},
+		{"--heartbeat-interval", c.raft.HeartbeatInterval, time.Millisecond, maxTimer},
+		{"--election-timeout", c.raft.ElectionTimeout, time.Millisecond, maxTimer},
+		{"--rpc-timeout", c.raft.RPCTimeout, time.Millisecond, maxTimer},
+		{"--session-ttl", c.kv.SessionTTL, time.Second, maxSessionTTL},
 	} {
-		if d.value < d.least {
+		switch {
+		case d.value < d.least:
 			fault("%s %v must be at least %v: raise it", d.flag, d.value, d.least)
+		case d.value > d.most:
+			fault("%s %v must be at most %v: lower it", d.flag, d.value, d.most)
 		}
 	}
-	if least := 3 * c.raft.HeartbeatInterval; c.raft.ElectionTimeout < least {
+	if least := 3 * c.raft.HeartbeatInterval; c.raft.HeartbeatInterval <= maxTimer && c.raft.ElectionTimeout < least {
 		fault("--election-timeout %v must be at least 3 × --heartbeat-interval (%v): raise it to %v, or lower --heartbeat-interval to %v",
 			c.raft.ElectionTimeout, c.raft.HeartbeatInterval, least, (c.raft.ElectionTimeout / 3).Truncate(time.Millisecond))
 	}
@@ -92,6 +100,12 @@ func (c *config) validateTexts() error {
 	if id := c.storage.ClusterID; len(id) > 128 || strings.ContainsFunc(id, func(r rune) bool { return r <= ' ' || r > '~' }) {
 		faults = append(faults, fmt.Errorf("--cluster-id %q must be up to 128 visible ASCII characters", id))
 	}
+	if _, port, err := splitAddress(c.rpcListen); err == nil && port != 0 && c.rpcListen == c.httpListen {
+		faults = append(faults, fmt.Errorf("--rpc-listen and --http-listen are both %s: give each a port of its own", c.rpcListen))
+	}
+	if inside(c.storage.Dir, c.eventLog) {
+		faults = append(faults, fmt.Errorf("--event-log %s is inside --data-dir %s, whose files are the node's alone: put it elsewhere", c.eventLog, c.storage.Dir))
+	}
 	if c.httpAdvertise != "" {
 		if host, port, err := splitAddress(c.httpAdvertise); err != nil || host == "" || port == 0 {
 			faults = append(faults, fmt.Errorf("--http-advertise %q must be a host:port that clients can reach", c.httpAdvertise))
@@ -102,6 +116,16 @@ func (c *config) validateTexts() error {
 		faults = append(faults, fmt.Errorf("--http-listen %s names no host that clients can reach: add --http-advertise host:port", c.httpListen))
 	}
 	return errors.Join(faults...)
+}
+
+// inside reports whether a file, if any is named, lies in a directory or below it.
+func inside(dir, file string) bool {
+	if file == "" {
+		return false
+	}
+	root, rootErr := filepath.Abs(dir)
+	path, pathErr := filepath.Abs(file)
+	return rootErr == nil && pathErr == nil && (path == root || strings.HasPrefix(path, root+string(filepath.Separator)))
 }
 
 // unspecified reports whether a listener on host accepts on every address.

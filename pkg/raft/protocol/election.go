@@ -96,7 +96,7 @@ func (n *Node) decideVote(from NodeID, req RequestVoteRequest) VoteDecision {
 	if !n.isMember(from) {
 		return NotMember
 	}
-	if req.Term < n.hard.Term || req.PreVote && req.Term == n.hard.Term {
+	if req.Term == 0 || req.Term < n.hard.Term || req.PreVote && req.Term == n.hard.Term {
 		return StaleTerm
 	}
 	// Thesis §4.2.3 and §9.6: while a leader is heard, nobody helps to depose it.

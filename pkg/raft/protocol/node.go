@@ -112,7 +112,11 @@ func (n *Node) Propose(now time.Time, commands ...[]byte) (Position, Output, err
 // Receive takes a request or a reply. A request's replies leave with its ticket.
 func (n *Node) Receive(now time.Time, m Message) Output {
 	n.now = now
-	switch body := m.Body.(type) {
+	tamed, absurd := tame(m.Body)
+	if absurd {
+		n.emit(ProtocolViolated{Peer: m.From, What: fmt.Sprintf("%T speaks of a term beyond %d", m.Body, MaxTerm)})
+	}
+	switch body := tamed.(type) {
 	case RequestVoteRequest:
 		n.handleRequestVote(m, body)
 	case RequestVoteReply:

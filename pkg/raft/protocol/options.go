@@ -34,6 +34,9 @@ type Options struct {
 	Mutation Mutation // breaks a rule, in builds tagged mutants
 }
 
+// maxTimeout is far above any sensible time-out, and far below where its double would overflow.
+const maxTimeout = 24 * time.Hour
+
 // WithDefaults returns a copy in which zero fields hold their defaults.
 func (o Options) WithDefaults() Options {
 	setDefault(&o.HeartbeatInterval, 120*time.Millisecond)
@@ -73,7 +76,10 @@ func (o Options) Validate() error {
 	if o.HeartbeatInterval < 0 {
 		fault("HeartbeatInterval %v is negative: it must be above 0", o.HeartbeatInterval)
 	}
-	if o.ElectionTimeout < 3*o.HeartbeatInterval {
+	if o.ElectionTimeout > maxTimeout {
+		fault("ElectionTimeout %v must be at most %v: lower it", o.ElectionTimeout, maxTimeout)
+	}
+	if o.ElectionTimeout/3 < o.HeartbeatInterval {
 		fault("ElectionTimeout %v must be at least 3 × HeartbeatInterval (%v): raise it to %v or lower the interval",
 			o.ElectionTimeout, o.HeartbeatInterval, 3*o.HeartbeatInterval)
 	}

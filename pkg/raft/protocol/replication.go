@@ -11,12 +11,16 @@ func (n *Node) handleAppendEntries(m Message, req AppendEntriesRequest) {
 	refuse := func() {
 		n.sendDurable(m.From, m.Ticket, AppendEntriesReply{Term: n.hard.Term})
 	}
-	if fault := faultOf(req); fault != "" || !n.isMember(m.From) || m.From != req.LeaderID {
+	fault := faultOf(req)
+	if fault == "" && (!n.isMember(m.From) || m.From != req.LeaderID) {
+		fault = fmt.Sprintf("speaks as leader %s and is %s, of members %q", req.LeaderID, m.From, n.opts.Members)
+	}
+	if fault != "" {
 		n.emit(ProtocolViolated{Peer: m.From, What: "AppendEntries: " + fault})
 		refuse()
 		return
 	}
-	if req.Term < n.hard.Term {
+	if req.Term == 0 || req.Term < n.hard.Term {
 		refuse()
 		return
 	}

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-var rewrite = flag.Bool("rewrite", false, "rewrite golden files")
+var update = flag.Bool("update", false, "rewrite golden files")
 
 // TestTransitions walks every role and trigger; the golden file is the table that doc.go points to.
 func TestTransitions(t *testing.T) {
@@ -28,7 +28,7 @@ func TestTransitions(t *testing.T) {
 	}
 	got := strings.ReplaceAll(table.String(), " \n", "\n")
 	const golden = "testdata/transitions.golden"
-	if *rewrite {
+	if *update {
 		if err := os.WriteFile(golden, []byte(got), 0o644); err != nil {
 			t.Fatal(err)
 		}
@@ -38,7 +38,7 @@ func TestTransitions(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got != string(want) {
-		t.Errorf("transitions differ from %s; run go test -rewrite and review the diff:\n%s", golden, got)
+		t.Errorf("transitions differ from %s; run go test -update and review the diff:\n%s", golden, got)
 	}
 }
 

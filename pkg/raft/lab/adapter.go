@@ -114,7 +114,7 @@ func (h *host) Persist(batches ...protocol.Persist) error {
 			h.saved = append(h.saved[:e.Index], e)
 		}
 	}
-	var state []byte
+	state := make([]byte, 0, 32*len(h.saved))
 	for _, e := range h.saved {
 		state = binary.AppendUvarint(binary.AppendUvarint(state, uint64(e.Term)), uint64(len(e.Data)))
 		state = append(state, e.Data...)

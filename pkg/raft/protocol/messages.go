@@ -33,6 +33,7 @@ type RequestVoteRequest struct {
 	LastLogIndex Index
 	LastLogTerm  Term
 	PreVote      bool
+	Transfer     bool // the leader itself asked for this campaign: nobody need protect it
 }
 
 // RequestVoteReply answers a RequestVoteRequest; Term is the voter's own.

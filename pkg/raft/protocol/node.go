@@ -197,6 +197,21 @@ func (n *Node) Applied(index Index) {
 	n.lastApplied = index
 }
 
+// PositionAt is the position of the entry at an index that is committed and held; ok is false elsewhere.
+func (n *Node) PositionAt(index Index) (at Position, ok bool) {
+	term, ok := n.log.term(index)
+	return Position{Term: term, Index: index}, ok && index > 0 && index <= n.commitIndex
+}
+
+// Snapshot describes the newest snapshot; zero: there is none.
+func (n *Node) Snapshot() SnapshotMeta { return n.snapshot }
+
+// SendsSnapshot reports whether a snapshot is on its way to peer.
+func (n *Node) SendsSnapshot(peer NodeID) bool {
+	p := n.progress[peer]
+	return p != nil && p.sending != nil
+}
+
 // Entries returns up to count durable entries from index from on, or from the first that is held.
 func (n *Node) Entries(from Index, count int) []Entry {
 	from = max(from, n.log.first())

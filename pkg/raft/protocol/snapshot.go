@@ -8,12 +8,14 @@ type sending struct {
 }
 
 // SnapshotStored tells that a snapshot of this node's own is durable. Entries that it covers leave the log, but for
-// a tail that spares slow followers a snapshot. An older snapshot than the present one changes nothing.
+// a tail that spares slow followers a snapshot. An older snapshot than the present one changes nothing. Who has a
+// snapshot has applied what is in it, even if Applied has not been told so far.
 func (n *Node) SnapshotStored(meta SnapshotMeta) Output {
-	if meta.Index <= n.snapshot.Index || meta.Index > n.lastApplied {
+	if meta.Index <= n.snapshot.Index || meta.Index > n.commitIndex {
 		return n.take()
 	}
 	n.snapshot = meta
+	n.lastApplied = max(n.lastApplied, meta.Index)
 	keep := Index(max(0, n.opts.SnapshotKeep))
 	if meta.Index > n.log.compacted.Index+keep {
 		n.log.compact(meta.Index - keep)

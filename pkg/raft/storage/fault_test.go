@@ -43,7 +43,7 @@ func TestFault_EndsTheLog(t *testing.T) {
 			var acked, maybe model
 			var failed error
 			for i := protocol.Index(1); failed == nil && i < 200; i++ {
-				b := batch(1, "n1", entriesFrom(i, 1, 1)...)
+				b := persist(1, "n1", entriesFrom(i, 1, 1)...)
 				maybe.persist(b)
 				if failed = log.Persist(b); failed == nil {
 					acked = maybe.clone()
@@ -57,7 +57,7 @@ func TestFault_EndsTheLog(t *testing.T) {
 				return 0, nil
 			}
 			for range 3 {
-				if again := log.Persist(batch(9, "n9")); again == nil || again.Error() != failed.Error() {
+				if again := log.Persist(persist(9, "n9")); again == nil || again.Error() != failed.Error() {
 					t.Errorf("then %v, want %v", again, failed)
 				}
 			}
@@ -94,9 +94,9 @@ func isErrno(err error) bool {
 func TestFault_SyncThatLied(t *testing.T) {
 	files := newMemFS()
 	log, _ := mustOpen(t, testOptions(files))
-	mustPersist(t, log, batch(1, "n1", entriesFrom(1, 1, 3)...))
+	mustPersist(t, log, persist(1, "n1", entriesFrom(1, 1, 3)...))
 	files.fault = failOnce("sync", 1, 0, syscall.EIO)
-	if err := log.Persist(batch(2, "n2", entriesFrom(4, 2, 3)...)); !errors.Is(err, syscall.EIO) {
+	if err := log.Persist(persist(2, "n2", entriesFrom(4, 2, 3)...)); !errors.Is(err, syscall.EIO) {
 		t.Fatalf("got %v, want EIO", err)
 	}
 	_ = log.Close()
@@ -116,7 +116,7 @@ func TestFault_ReadErrorIsNotTheEnd(t *testing.T) {
 	files := newMemFS()
 	log, _ := mustOpen(t, testOptions(files))
 	for i := range protocol.Index(100) {
-		mustPersist(t, log, batch(1, "", entriesFrom(i+1, 1, 1)...))
+		mustPersist(t, log, persist(1, "", entriesFrom(i+1, 1, 1)...))
 	}
 	mustClose(t, log)
 	before := files.contents(testDir)

@@ -26,7 +26,7 @@ type memFS struct {
 
 // memStep is one change of the file system.
 type memStep struct {
-	op   string // mkdir, create, write, truncate, sync, rename, syncdir
+	op   string // mkdir, create, write, truncate, sync, rename, remove, syncdir
 	name string
 	size int // of a write
 }
@@ -234,6 +234,24 @@ func (f *memFS) Rename(from, to string) error {
 	}
 	d.names[filepath.Base(to)] = d.names[filepath.Base(from)]
 	delete(d.names, filepath.Base(from))
+	d.changes = append(d.changes, maps.Clone(d.names))
+	return nil
+}
+
+func (f *memFS) Remove(name string) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	d, err := f.dir(filepath.Dir(name))
+	if err != nil {
+		return err
+	}
+	if d.names[filepath.Base(name)] == nil {
+		return &fs.PathError{Op: "remove", Path: name, Err: fs.ErrNotExist}
+	}
+	if _, err := f.step(memStep{op: "remove", name: name}); err != nil {
+		return err
+	}
+	delete(d.names, filepath.Base(name))
 	d.changes = append(d.changes, maps.Clone(d.names))
 	return nil
 }

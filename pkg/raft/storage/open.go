@@ -23,7 +23,7 @@ func Open(options Options) (*Log, Recovered, error) {
 		return nil, Recovered{}, fmt.Errorf("open data directory %s: %w", options.Dir, err)
 	}
 	options.Logger.Info("opened log", "node", options.NodeID, "term", found.State.Term,
-		"index", len(found.State.Entries), "bytes", log.Stats().LogBytes, "segments", log.Stats().Segments)
+		"index", log.Stats().LastIndex, "snapshot", found.State.Snapshot.Index, "bytes", log.Stats().LogBytes, "segments", log.Stats().Segments)
 	return log, found, nil
 }
 
@@ -33,7 +33,7 @@ func open(o Options) (log *Log, found Recovered, err error) {
 		return nil, Recovered{}, err
 	}
 	v := &volume{fs: o.FS, dir: dir, observe: o.Observe, metrics: o.Metrics}
-	if err := errors.Join(v.makeDir(v.dir), v.makeDir(v.path(logDir))); err != nil {
+	if err := errors.Join(v.makeDir(v.dir), v.makeDir(v.path(logDir)), v.makeDir(v.path(snapDir))); err != nil {
 		return nil, Recovered{}, err
 	}
 	l := &Log{options: o, volume: v}
@@ -94,6 +94,11 @@ func (l *Log) load() (Recovered, error) {
 		return Recovered{}, err
 	}
 	l.segment = r.tail.segment // released on failure from here on
+	l.snapshots = &snapshots{volume: l.volume, directory: r.directory, logger: l.options.Logger}
+	unused, err := l.snapshots.load(r)
+	if err != nil {
+		return Recovered{}, err
+	}
 	if l.mark, err = l.volume.ensure(markName); err != nil {
 		return Recovered{}, err
 	}
@@ -102,6 +107,9 @@ func (l *Log) load() (Recovered, error) {
 		return Recovered{}, err
 	}
 	found.ClusterID = m.Cluster
+	if err := l.snapshots.discard(unused); err != nil {
+		return Recovered{}, err
+	}
 	return found, l.adopt(r, found.TornBytes)
 }
 
@@ -111,11 +119,17 @@ func (l *Log) adopt(r *recovery, torn int64) error {
 	l.number = r.tail.number
 	l.offset = r.tail.end
 	l.hard = r.state.HardState
-	l.last = r.nextIndex() - 1
-	l.closedBytes = r.bytes
+	l.base = r.base
+	l.base.reset = false
+	l.outline = newOutline(r.state.Compacted, r.state.Entries)
+	l.closed = r.closed
 	l.publish()
+	l.snapshots.anchor(&l.outline)
 	l.volume.metrics.recovered(torn)
-	return l.writeMark()
+	if err := l.writeMark(); err != nil {
+		return err
+	}
+	return l.drop(len(l.closed))
 }
 
 // initialise makes a new directory: the first segment, then meta, whose presence says that all of
@@ -127,7 +141,7 @@ func (l *Log) initialise() (meta, error) {
 		return meta{}, err
 	}
 	b := appendHeader(nil, header{directory: d, segment: 1, first: 1})
-	b = appendBatch(b, place{d, 1, headerBytes}, &protocol.HardState{}, nil)
+	b = appendBatch(b, place{d, 1, headerBytes}, batch{hard: &protocol.HardState{}})
 	if err := l.checkUnused(int64(len(b))); err != nil {
 		return meta{}, err
 	}

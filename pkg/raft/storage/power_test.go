@@ -70,7 +70,7 @@ func (p *power) after() *power {
 	return next
 }
 
-func must(t *testing.T, err error) {
+func must(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)

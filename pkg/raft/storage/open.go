@@ -107,7 +107,7 @@ func (l *Log) load() (Recovered, error) {
 		return Recovered{}, err
 	}
 	found.ClusterID = m.Cluster
-	if err := l.snapshots.discard(unused); err != nil {
+	if err := l.snapshots.settle(unused); err != nil {
 		return Recovered{}, err
 	}
 	return found, l.adopt(r, found.TornBytes)

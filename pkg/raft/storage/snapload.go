@@ -78,8 +78,12 @@ func (s *snapshots) choose(r *recovery) error {
 	return errors.Join(err, content.Close())
 }
 
-// discard removes files that nothing needs.
-func (s *snapshots) discard(files []string) error {
+// settle makes the names durable that recovery relied on: the process before may have died between a
+// rename and its sync. Then it removes the files that nothing needs.
+func (s *snapshots) settle(files []string) error {
+	if err := s.volume.syncDir(snapDir); err != nil {
+		return err
+	}
 	for _, file := range files {
 		s.logger.Info("removed an unused snapshot", "file", s.volume.path(file))
 		if err := s.volume.remove(file); err != nil {

@@ -41,14 +41,24 @@ func (m *model) last() protocol.Index {
 	return m.Compacted.Index + protocol.Index(len(m.Entries))
 }
 
+// at is the position at an index that the log holds.
+func (m *model) at(i protocol.Index) protocol.Position {
+	if i == m.Compacted.Index {
+		return m.Compacted
+	}
+	return m.Entries[i-m.Compacted.Index-1].Position()
+}
+
 func (m *model) clone() model {
 	c := *m
 	c.Entries = slices.Clone(m.Entries)
 	return c
 }
 
-func (m *model) holds(got protocol.State) bool {
-	return m.HardState == got.HardState && m.Snapshot == got.Snapshot && m.Compacted == got.Compacted &&
+func (m *model) holds(got protocol.State) bool { return m.Snapshot == got.Snapshot && m.holdsLog(got) }
+
+func (m *model) holdsLog(got protocol.State) bool {
+	return m.HardState == got.HardState && m.Compacted == got.Compacted &&
 		slices.EqualFunc(m.Entries, got.Entries, func(a, b protocol.Entry) bool {
 			return a.Position() == b.Position() && a.Kind == b.Kind && bytes.Equal(a.Data, b.Data)
 		})

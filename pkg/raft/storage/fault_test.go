@@ -77,6 +77,107 @@ func TestFault_EndsTheLog(t *testing.T) {
 	}
 }
 
+// TestFault_AtEveryStep fails one step after another of a workload with snapshots, in every way. A
+// failure of the log ends it; a failure of a snapshot ends that snapshot alone; nothing acknowledged is lost.
+func TestFault_AtEveryStep(t *testing.T) {
+	for name, fault := range map[string]struct {
+		err    error
+		sticky bool // from then on
+	}{
+		"EIO": {err: syscall.EIO}, "ENOSPC": {err: syscall.ENOSPC}, "short write": {err: io.ErrShortWrite},
+		"disk full": {syscall.ENOSPC, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			ends := map[string]int{}
+			for n := 0; ; n++ {
+				rng := rand.New(rand.NewPCG(uint64(n), 3))
+				left, hit := n, false
+				files := newMemFS()
+				files.fault = func(s memStep) (int, error) {
+					if left--; left > 0 || left < 0 && !(fault.sticky && hit) || fault.err == io.ErrShortWrite && s.op != "write" {
+						return 0, nil
+					}
+					hit = true
+					return rng.IntN(len(s.data) + 1), fault.err
+				}
+				end := failOne(t, files, rng)
+				ends[end]++
+				if end == "untouched" && left > 0 {
+					break
+				}
+			}
+			t.Log(ends)
+			if ends["log"] < 20 || ends["snapshot"] < 10 {
+				t.Error("the faults are vacuous")
+			}
+		})
+	}
+}
+
+// failOne works a log over files that fail, and tells what the failure ended.
+func failOne(t *testing.T, files *memFS, rng *rand.Rand) (end string) {
+	d := newDriver(9)
+	log, found, err := Open(testOptions(files))
+	if err == nil {
+		must(t, d.adopt(log, found.State))
+		for i := 0; i < 60 && err == nil; i++ {
+			err = d.step()
+		}
+		end = endOf(t, d, files, err)
+		_ = log.Close()
+	} else {
+		end = "open"
+	}
+	files.fault = nil
+	for how := range losses {
+		image := files.crash(how, rng)
+		log, found, err := Open(testOptions(image))
+		if err == nil {
+			err = d.check(found.State)
+		}
+		if err != nil {
+			t.Fatalf("loss %d after a failure of the %s: %v", how, end, err)
+		}
+		mustClose(t, log)
+		// What was found is relied upon, whatever the failed sync left in the page cache.
+		relied := model{found.State}
+		log, found = mustOpen(t, testOptions(image.crash(lossAll, rng)))
+		if diff := relied.diff(found.State); diff != "" {
+			t.Fatalf("loss %d after a failure of the %s: recovered, relied on and lost:\n%s", how, end, diff)
+		}
+		mustClose(t, log)
+	}
+	return end
+}
+
+// endOf says what an error ended, and holds the log to it.
+func endOf(t *testing.T, d *driver, files *memFS, err error) string {
+	switch {
+	case err == nil:
+		return "untouched"
+	case !isErrno(err):
+		t.Fatalf("got %v, want an errno", err)
+	case errors.Is(err, ErrFailed):
+		files.fault = func(s memStep) (int, error) {
+			if !strings.Contains(s.name, "/snap") {
+				t.Errorf("%s %s after the failure", s.op, s.name)
+			}
+			return 0, nil
+		}
+		if again := d.log.Persist(persist(99, "n9")); again == nil || again.Error() != err.Error() {
+			t.Errorf("then %v, want %v", again, err)
+		}
+		return "log"
+	}
+	files.fault = nil
+	for range 5 {
+		if err := d.step(); err != nil {
+			t.Fatalf("a failed snapshot ended the log: %v", err)
+		}
+	}
+	return "snapshot"
+}
+
 func failIf(fails bool) error {
 	if fails {
 		return syscall.EIO
@@ -118,9 +219,10 @@ func TestFault_ReadErrorIsNotTheEnd(t *testing.T) {
 	for i := range protocol.Index(100) {
 		mustPersist(t, log, persist(1, "", entriesFrom(i+1, 1, 1)...))
 	}
+	mustSave(t, log, position(1, 100))
 	mustClose(t, log)
 	before := files.contents(testDir)
-	for _, name := range []string{"0000000000000001.log", "0000000000000003.log", "mark", "meta"} {
+	for _, name := range []string{"0000000000000001.log", "0000000000000003.log", "mark", "meta", ".snap"} {
 		files.readFault = func(file string, _ int64) error { return failIf(strings.HasSuffix(file, name)) }
 		_, _, err := Open(testOptions(files))
 		if !errors.Is(err, syscall.EIO) {

@@ -3,6 +3,7 @@ package storage
 import (
 	"maps"
 	"math/rand/v2"
+	"path/filepath"
 	"slices"
 )
 
@@ -35,7 +36,7 @@ func (f *memFS) crashLocked(how loss, rng *rand.Rand) *memFS {
 	}
 	for _, path := range slices.Sorted(maps.Keys(f.dirs)) {
 		d := f.dirs[path]
-		if how == lossAll && !d.durable {
+		if how == lossAll && (!d.durable || path != "/" && after.dirs[filepath.Dir(path)] == nil) {
 			continue
 		}
 		left := &memDir{durable: d.durable || how != lossNone, names: map[string]*memFile{}, synced: map[string]*memFile{}}

@@ -33,8 +33,10 @@ func open(o Options) (log *Log, found Recovered, err error) {
 		return nil, Recovered{}, err
 	}
 	v := &volume{fs: o.FS, dir: dir, observe: o.Observe, metrics: o.Metrics}
-	if err := errors.Join(v.makeDir(v.dir), v.makeDir(v.path(logDir)), v.makeDir(v.path(snapDir))); err != nil {
-		return nil, Recovered{}, err
+	for _, name := range []string{".", logDir, snapDir} {
+		if err := v.makeDir(v.path(name)); err != nil {
+			return nil, Recovered{}, err
+		}
 	}
 	l := &Log{options: o, volume: v}
 	defer func() {
@@ -153,7 +155,7 @@ func (l *Log) initialise() (meta, error) {
 		return meta{}, err
 	}
 	// The directories themselves may be left from an attempt that died before making them durable.
-	if err := errors.Join(v.syncDir(logDir), v.fs.SyncDir(filepath.Dir(v.dir))); err != nil {
+	if err := errors.Join(v.syncDir(logDir), v.syncAbove()); err != nil {
 		return meta{}, err
 	}
 	m := meta{Format: formatVersion, Cluster: l.options.ClusterID, Node: l.options.NodeID, Directory: d.String()}
@@ -171,15 +173,24 @@ func writeFirst(v *volume, h *handle, b []byte) error {
 	return v.sync(h, int64(len(b)))
 }
 
-// checkUnused refuses to make a directory anew that lost its meta but holds a log.
+// checkUnused refuses to make a directory anew that lost its meta but holds a log or a snapshot.
 func (l *Log) checkUnused(firstBytes int64) error {
 	v := l.volume
+	snaps, err := v.fs.ReadDir(v.path(snapDir))
+	if err != nil {
+		return err
+	}
 	lost := func(name string) error {
 		return v.corrupt(metaName, 0, fmt.Errorf("meta is missing, but %s is there", v.path(name)))
 	}
 	names, err := v.fs.ReadDir(v.path(logDir))
 	if err != nil {
 		return err
+	}
+	for _, name := range snaps {
+		if meta, ok := parseSnapshotName(name); ok {
+			return lost(snapshotName(meta))
+		}
 	}
 	for _, name := range names {
 		number, ok := segmentNumber(name)

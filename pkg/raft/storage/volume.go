@@ -67,6 +67,17 @@ func (v *volume) makeDir(dir string) error {
 	return v.fs.SyncDir(filepath.Dir(dir))
 }
 
+// syncAbove makes the volume's own name durable, and those above it where that is allowed.
+func (v *volume) syncAbove() error {
+	above := filepath.Dir(v.dir)
+	err := v.fs.SyncDir(above)
+	for above != filepath.Dir(above) && err == nil {
+		above = filepath.Dir(above)
+		_ = v.fs.SyncDir(above) // most are older than this directory, and some cannot be opened
+	}
+	return err
+}
+
 func (v *volume) create(name string) (*handle, error) {
 	f, err := v.fs.Create(v.path(name))
 	if err != nil {

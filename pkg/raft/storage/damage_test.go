@@ -192,3 +192,29 @@ func dropLog(f *memFS) {
 		}
 	}
 }
+
+// TestDamage_JustRolledBehindACompaction: a segment that is begun anew says where the log begins, since
+// the segments that said so go at once.
+func TestDamage_JustRolledBehindACompaction(t *testing.T) {
+	files := newMemFS()
+	log, _ := mustOpen(t, testOptions(files))
+	b := persist(1, "n1", entriesFrom(1, 1, 5)...)
+	mustPersist(t, log, b)
+	meta := mustSave(t, log, position(1, 5))
+	compact := protocol.Persist{HardState: b.HardState, Compact: meta.Position}
+	mustPersist(t, log, compact)
+	want := model{protocol.State{HardState: b.HardState, Snapshot: meta, Compacted: meta.Position}}
+	next := segmentPath(log.number + 1)
+	mustClose(t, log)
+	files.put(next, []byte("torn"))
+	for range 2 {
+		log, found := mustOpen(t, testOptions(files))
+		if diff := want.diff(found.State); diff != "" {
+			t.Fatal(diff)
+		}
+		if got := log.Stats(); got.Segments != 1 || got.Compacted != meta.Position || got.LastIndex != 5 {
+			t.Errorf("%+v", got)
+		}
+		mustClose(t, log)
+	}
+}

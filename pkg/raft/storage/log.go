@@ -180,12 +180,15 @@ func (l *Log) commit() error {
 		}
 		l.fresh = false
 	}
-	l.publish()
 	l.snapshots.anchor(&l.outline)
 	if err := l.writeMark(); err != nil {
 		return err
 	}
-	return l.drop(maxDropped)
+	if err := l.drop(maxDropped); err != nil {
+		return err
+	}
+	l.publish()
+	return nil
 }
 
 func (l *Log) writeMark() error {

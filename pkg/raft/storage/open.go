@@ -125,13 +125,16 @@ func (l *Log) adopt(r *recovery, torn int64) error {
 	l.base.reset = false
 	l.outline = newOutline(r.state.Compacted, r.state.Entries)
 	l.closed = r.closed
-	l.publish()
 	l.snapshots.anchor(&l.outline)
 	l.volume.metrics.recovered(torn)
 	if err := l.writeMark(); err != nil {
 		return err
 	}
-	return l.drop(len(l.closed))
+	if err := l.drop(len(l.closed)); err != nil {
+		return err
+	}
+	l.publish()
+	return nil
 }
 
 // initialise makes a new directory: the first segment, then meta, whose presence says that all of

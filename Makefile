@@ -4,7 +4,7 @@ GO ?= go
 BIN := bin
 OUT ?= runs
 SEED ?= 0
-PARALLEL ?= 3
+PARALLEL ?= 2
 
 # The race detector needs a C compiler; without one the tests run without it.
 RACE := $(shell command -v $${CC:-cc} >/dev/null 2>&1 && echo -race)

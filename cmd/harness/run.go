@@ -98,7 +98,7 @@ func runOne(ctx context.Context, f runFlags, folder string, s named, terminal *r
 			err = fmt.Errorf("%s: panic: %v\n%s", s.Name, p, debug.Stack())
 		}
 		if err != nil {
-			result = scenario.Result{Verdict: check.Unknown, Summary: "the harness failed: " + err.Error()}
+			result = scenario.Result{Verdict: check.Unknown, Summary: "the harness failed: " + err.Error(), Folder: filepath.Join(folder, s.Name)}
 		}
 		result.Scenario, result.File, result.Seed = s.Name, s.file, f.seed
 		terminal.Ended(result)

@@ -116,13 +116,32 @@ func TestExcuse_LatenessOnAStarvedMachine(t *testing.T) {
 		{400 * time.Millisecond, "commit-progress", check.Unknown},
 		{400 * time.Millisecond, "elections", check.Unknown},
 		{400 * time.Millisecond, "durability", check.Fail},
+		{400 * time.Millisecond, "recovery", check.Unknown}, // it stalled
+		{400 * time.Millisecond, "start", check.Fail},       // a node ended with an error
 		{200 * time.Millisecond, "commit-progress", check.Fail},
 	} {
-		r := &run{s: &Scenario{}, still: c.still}
+		r := &run{s: &Scenario{}, still: c.still, late: map[string]bool{"recovery": true}}
 		findings := []check.Finding{finding(c.check, check.Fail, 0)}
 		r.excuse(findings)
 		if got := findings[0].Verdict; got != c.want {
 			t.Errorf("still for %v, %s failed: judged %s, want %s", c.still, c.check, got, c.want)
 		}
+	}
+}
+
+func TestElectionsUntil_LeavesTheStopOut(t *testing.T) {
+	elections := []cluster.Election{{Node: "n1", Term: 1, Mono: 10}, {Node: "n2", Term: 2, Mono: 20}, {Node: "n3", Term: 3, Mono: 31}}
+	if got := electionsUntil(elections, 30); got != 2 {
+		t.Errorf("%d elections before the end, want 2", got)
+	}
+}
+
+func TestSlowestScrape_OfProcessesThatAnswered(t *testing.T) {
+	samples := map[string][]observe.Sample{
+		"n1":    {{ScrapeDuration: 20 * time.Millisecond}, {ScrapeDuration: time.Second, Err: "connection refused"}},
+		"proxy": {{ScrapeDuration: 580 * time.Millisecond}},
+	}
+	if got := slowestScrape(samples); got != 580*time.Millisecond {
+		t.Errorf("slowest scrape %v, want 580ms", got)
 	}
 }

@@ -54,12 +54,13 @@ type run struct {
 	mark     mark
 	ledger   ledger
 	findings []check.Finding // of the runner itself
+	late     map[string]bool // those of them, by name, that are about time
 	began    int64           // when the load began
 	ended    int64           // when it had ended
 	logs     map[string][]check.LogEntry
 
 	proxyGone bool          // it ended during the run
-	still     time.Duration // longest time for which this process got no processor
+	still     time.Duration // longest time for which a process got no processor
 
 	mu           sync.Mutex // guards progress, acknowledged
 	progress     Progress
@@ -69,7 +70,7 @@ type run struct {
 // Run carries out a scenario and judges it. An error is the harness' own failure, such as a folder
 // that cannot be written; whatever the cluster does is in the result. No process is left when it returns.
 func Run(ctx context.Context, s *Scenario, o Options) (Result, error) {
-	r := &run{s: s, o: o, bound: map[string][]string{}, logs: map[string][]check.LogEntry{}}
+	r := &run{s: s, o: o, bound: map[string][]string{}, logs: map[string][]check.LogEntry{}, late: map[string]bool{}}
 	started := time.Now()
 	if err := r.folder(); err != nil {
 		return Result{}, errors.Join(err, r.closeFiles())
@@ -79,6 +80,9 @@ func Run(ctx context.Context, s *Scenario, o Options) (Result, error) {
 	still := watchStillness()
 	err := r.carryOut(ctx)
 	r.still = still.stop()
+	if r.scraper != nil && !r.s.pauses() {
+		r.still = max(r.still, slowestScrape(r.scraper.Samples()))
+	}
 	interrupted := ctx.Err() != nil
 	if releaseErr := r.release(); releaseErr != nil && err == nil {
 		err = fmt.Errorf("give back what the run used: %w", releaseErr)
@@ -159,6 +163,9 @@ func verdictOf(err error) check.Verdict {
 
 func (r *run) find(name string, v check.Verdict, err error) {
 	r.log.Warn("finding", "check", name, "verdict", v, "err", err)
+	if isLate(err) {
+		r.late[name] = true
+	}
 	r.findings = append(r.findings, check.Finding{Check: name, Verdict: v, Summary: err.Error(), When: load.Monotonic()})
 }
 

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"whitewater/pkg/harness/check"
+	"whitewater/pkg/harness/cluster"
 	"whitewater/pkg/harness/load"
 	"whitewater/pkg/harness/observe"
 )
@@ -73,7 +74,7 @@ func (r *run) judge(ctx context.Context, interrupted bool) Result {
 	}
 	if r.cluster != nil {
 		r.exits()
-		result.Elections = len(r.cluster.Snapshot().Elections)
+		result.Elections = electionsUntil(r.cluster.Snapshot().Elections, r.ended)
 	}
 	if result.Interrupted {
 		result.Verdict, result.Summary, result.Findings = check.Unknown, "interrupted", r.findings
@@ -118,6 +119,18 @@ func (r *run) expectations(elections int) {
 		}
 		r.findings = append(r.findings, f)
 	}
+}
+
+// electionsUntil counts those before the nodes were asked to stop: that the others replace a leader who has gone
+// already is no churn.
+func electionsUntil(elections []cluster.Election, ended int64) int {
+	count := 0
+	for _, e := range elections {
+		if e.Mono <= ended {
+			count++
+		}
+	}
+	return count
 }
 
 // evidence is the run as package check wants it.

@@ -2,6 +2,7 @@ package lab
 
 import (
 	"context"
+	"encoding/binary"
 	"encoding/gob"
 	"errors"
 	"math/rand/v2"
@@ -16,42 +17,36 @@ import (
 // Raft is one server of the suite.
 type Raft struct {
 	replica *raft.Replica
-	applyCh chan ApplyMsg
-	closing sync.Once
+	kill    func()
 }
 
 // Make starts server me of those that peers lead to, from what persister holds. It panics on bytes that no Raft
-// has saved: the suite's form has no place for an error.
-func Make[C Caller](peers []C, me int, persister Persister, applyCh chan ApplyMsg) *Raft {
-	return newRaft(peers, me, persister, applyCh, func(*raft.Options) {})
-}
-
-func newRaft[C Caller](peers []C, me int, persister Persister, applyCh chan ApplyMsg, change func(*raft.Options)) *Raft {
+// has saved: the suite's form has no place for an error. A suite with other timers changes the options.
+func Make[C Caller](peers []C, me int, persister Persister, applyCh chan ApplyMsg, change ...func(*raft.Options)) *Raft {
 	gob.Register(protocol.AppendEntriesRequest{})
 	gob.Register(protocol.AppendEntriesReply{})
 	gob.Register(protocol.RequestVoteRequest{})
 	gob.Register(protocol.RequestVoteReply{})
-	h := &host{persister: persister, applyCh: applyCh, peers: map[protocol.NodeID]Caller{}}
+	h := &host{persister: persister, applyCh: applyCh, peers: map[protocol.NodeID]Caller{}, saved: make([]protocol.Entry, 1)}
 	o := raft.Options{
 		Transport: h, Storage: h, StateMachine: h, Rand: rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())),
 		HeartbeatInterval: 110 * time.Millisecond, ElectionTimeout: 500 * time.Millisecond,
-		MaxPending: 1 << 20, DisableNoop: true, DisableCheckQuorum: true,
+		RPCTimeout: time.Second, MaxPending: 1 << 20, DisableNoop: true, DisableCheckQuorum: true,
 	}
 	for server, peer := range peers {
 		o.Members = append(o.Members, protocol.NodeID(strconv.Itoa(server)))
 		h.peers[o.Members[server]] = peer
 	}
 	o.ID, h.id = o.Members[me], o.Members[me]
-	if state := persister.ReadRaftState(); len(state) > 0 {
-		decode(state, &h.saved)
+	o.State = h.load()
+	for _, c := range change {
+		c(&o)
 	}
-	o.State = h.saved
-	change(&o)
 	replica, err := raft.New(o)
 	if err != nil {
 		panic(err)
 	}
-	return &Raft{replica: replica, applyCh: applyCh}
+	return &Raft{replica, sync.OnceFunc(func() { replica.Kill(); close(applyCh) })}
 }
 
 // Start appends command if this server leads, and tells where it will be applied if it ever is. It waits for
@@ -68,10 +63,7 @@ func (rf *Raft) GetState() (term int, isLeader bool) {
 }
 
 // Kill ends the server, and then closes the apply channel.
-func (rf *Raft) Kill() {
-	rf.replica.Kill()
-	rf.closing.Do(func() { close(rf.applyCh) })
-}
+func (rf *Raft) Kill() { rf.kill() }
 
 // Message is a request or a reply on the suite's network. A reply without a body is that of a killed server.
 type Message struct {
@@ -89,7 +81,7 @@ type host struct {
 	id        protocol.NodeID
 	peers     map[protocol.NodeID]Caller
 	persister Persister
-	saved     protocol.State
+	saved     []protocol.Entry // the log; in its place 0 term and vote
 	applyCh   chan<- ApplyMsg
 }
 
@@ -98,9 +90,11 @@ func (h *host) Call(ctx context.Context, to protocol.NodeID, body protocol.Body,
 	written()
 	replies := make(chan protocol.Body, 1)
 	go func() {
+		defer close(replies)
 		var reply Message
-		h.peers[to].Call("Raft.Receive", &Message{h.id, body}, &reply)
-		replies <- reply.Body
+		if h.peers[to].Call("Raft.Receive", &Message{h.id, body}, &reply) {
+			replies <- reply.Body
+		}
 	}()
 	select {
 	case reply := <-replies:
@@ -115,13 +109,30 @@ func (h *host) Call(ctx context.Context, to protocol.NodeID, body protocol.Body,
 // Persist implements raft.Storage: the persister gets the whole state at each save.
 func (h *host) Persist(batches ...protocol.Persist) error {
 	for _, b := range batches {
-		h.saved.HardState = b.HardState
+		h.saved[0] = protocol.Entry{Term: b.HardState.Term, Data: []byte(b.HardState.VotedFor)}
 		for _, e := range b.Entries {
-			h.saved.Entries = append(h.saved.Entries[:e.Index-1], e)
+			h.saved = append(h.saved[:e.Index], e)
 		}
 	}
-	h.persister.SaveRaftState(encode(h.saved))
+	var state []byte
+	for _, e := range h.saved {
+		state = binary.AppendUvarint(binary.AppendUvarint(state, uint64(e.Term)), uint64(len(e.Data)))
+		state = append(state, e.Data...)
+	}
+	h.persister.SaveRaftState(state)
 	return nil
+}
+
+func (h *host) load() protocol.State {
+	state := h.persister.ReadRaftState()
+	for i := 0; len(state) > 0; i++ {
+		term, n := binary.Uvarint(state)
+		size, m := binary.Uvarint(state[n:])
+		e := protocol.Entry{Index: protocol.Index(i), Term: protocol.Term(term), Data: state[n+m:][:size]}
+		h.saved, state = append(h.saved[:i], e), state[n+m:][size:]
+	}
+	term, vote := h.saved[0].Term, protocol.NodeID(h.saved[0].Data)
+	return protocol.State{HardState: protocol.HardState{Term: term, VotedFor: vote}, Entries: h.saved[1:]}
 }
 
 // Apply implements raft.StateMachine.

@@ -5,9 +5,8 @@
 // # In and out
 //
 // Make takes one [Caller] per server, the suite's [Persister] and its apply channel. Peers' calls come in at
-// [Raft.AppendEntries] and [Raft.RequestVote], whose signatures a reflecting RPC package accepts; their names on
-// the wire are Raft.AppendEntries and Raft.RequestVote. Committed commands go out on the apply channel, in order
-// and without a gap, from index 1.
+// [Raft.Receive], whose shape a reflecting RPC package accepts; on the network it is called Raft.Receive. Committed
+// commands go out on the apply channel, in order and without a gap, from index 1.
 //
 // # Invariants
 //
@@ -15,13 +14,19 @@
 //   - An isolated leader stays leader in its term and keeps taking commands: check-quorum is off.
 //   - A leader sends a peer at most ten heartbeats in any second.
 //   - Calls may hang, be lost, doubled or reordered, in each direction. None delays a heartbeat.
-//   - Each save hands the whole state to the persister: term, vote, and per entry its command and three
-//     bytes more, as long as terms rise and commands stay small.
+//   - Each save hands the whole state to the persister: term and vote, and per entry its command and, while terms
+//     and commands stay small, two bytes more.
 //   - After Kill has returned nothing is saved, sent or applied any more, and the apply channel is closed. Only
 //     calls that the network still holds live on, until it answers them; their results are ignored.
 //
 // # What it does not do
 //
 // It serves no reads and takes no snapshots. It is no way to run a service: a state written whole at each save is
-// for logs of a test's length.
+// for logs of a test's length, and bytes that no server has saved make it panic.
+//
+// # Its tests
+//
+// They rebuild the lab's own suite: its network, its tester and its tests by their names, in virtual time, so that
+// go test -run 2A (2B, 2C) takes seconds. What the original leaves unseen is judged besides: each fault must have
+// had an effect, and every election, vote, commit and heartbeat is held to the rules. LAB_SEED sets what is drawn.
 package lab

@@ -24,6 +24,7 @@ type suite struct {
 	net    *network
 	judge  *judge
 	record *record
+	quorum bool // leaders look for their quorum, as the library's do, in half of all tests
 	began  time.Time
 	ended  chan struct{} // closed when the test is over or its time is up
 	ending sync.Once
@@ -33,7 +34,6 @@ type suite struct {
 	servers []*server
 	used    faults
 	settled int // leaderships when the first leader had been seen; 0: not yet
-	slow    bool
 }
 
 // server is one of them, over all its incarnations.
@@ -73,7 +73,7 @@ func run(t *testing.T, n int, test func(s *suite)) {
 		s := &suite{
 			t: t, n: n, rng: rng, began: time.Now(), ended: make(chan struct{}),
 			net:   newNetwork(rand.New(rand.NewPCG(rng.Uint64(), 2))),
-			judge: newJudge(t), record: newRecord(t, n),
+			judge: newJudge(t), record: newRecord(t, n), quorum: rng.IntN(2) == 0,
 		}
 		s.net.watch = s.judge.sent
 		s.net.set(func(m *mode) { m.longDelays = true })
@@ -90,6 +90,7 @@ func run(t *testing.T, n int, test func(s *suite)) {
 			}
 			limit.Stop()
 			hang.Stop()
+			time.Sleep(5 * time.Second) // clients of a failed test look once more, and end
 		})
 		for i := range n {
 			s.servers = append(s.servers, &server{disk: &persister{}})
@@ -131,8 +132,8 @@ func (s *suite) passed() {
 	s.record.finish()
 	s.effects()
 	got := s.net.traffic()
-	s.t.Logf("passed: %.1f s, %d peers, %d calls, %d bytes, %d committed, %d leaders, largest state %d bytes",
-		time.Since(s.began).Seconds(), s.n, got.calls, got.bytes, s.record.last(), s.judge.leaderships(), s.largest())
+	s.t.Logf("passed: %.1f s, check-quorum %v, %d peers, %d calls, %d bytes, %d committed, %d leaders, %d logs cut, largest state %d bytes",
+		time.Since(s.began).Seconds(), s.quorum, s.n, got.calls, got.bytes, s.record.last(), s.judge.leaderships(), s.judge.events("truncate"), s.largest())
 }
 
 // effects fails a test of which a fault never took effect, and one without faults that changed its leader.
@@ -171,23 +172,26 @@ func (s *suite) all() []int {
 	return all
 }
 
-func (s *suite) server(i int) *server { return s.servers[(i%s.n+s.n)%s.n] }
+// server takes any number from 0 on: the schedules count on from a leader's.
+func (s *suite) server(i int) *server { return s.servers[i%s.n] }
 
 // start starts a server from what its disk holds; it crashes first if it runs. Its links stay down until connect.
 func (s *suite) start(i int) {
 	s.t.Helper()
+	i %= s.n
 	s.crash(i)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	v := s.server(i)
+	v := s.servers[i]
 	v.links = nil
 	for to := range s.n {
 		v.links = append(v.links, &link{net: s.net, from: i, to: to})
 	}
 	applyCh := make(chan ApplyMsg)
 	seed := s.rng.Uint64()
-	v.rf = newRaft(v.links, i, v.disk, applyCh, func(o *raft.Options) {
+	v.rf = Make(v.links, i, v.disk, applyCh, func(o *raft.Options) {
 		o.Rand, o.Events = rand.New(rand.NewPCG(seed, 3)), s.judge.sink(i)
+		o.DisableCheckQuorum = !s.quorum
 	})
 	go s.record.apply(i, applyCh)
 	s.net.setServer(i, v.rf)
@@ -195,7 +199,8 @@ func (s *suite) start(i int) {
 
 // crash cuts a server off, freezes what its disk holds, and kills it.
 func (s *suite) crash(i int) {
-	if v := s.server(i); s.live(i) != nil {
+	i %= s.n
+	if v := s.servers[i]; s.live(i) != nil {
 		s.disconnect(i)
 		s.net.setServer(i, nil)
 		s.mu.Lock()
@@ -235,7 +240,7 @@ func (s *suite) disconnect(servers ...int) {
 func (s *suite) wire(i int, up bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	i = (i + s.n) % s.n
+	i %= s.n
 	s.servers[i].connected = up
 	s.used.cut = s.used.cut || !up
 	for j, other := range s.servers {

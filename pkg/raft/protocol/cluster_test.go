@@ -403,7 +403,7 @@ func (c *cluster) observe(id NodeID, e Event) {
 // send puts a message on the network. A request that is lost fails at its sender after a while.
 func (c *cluster) send(m Message) {
 	sender := c.nodes[m.From]
-	life := sender.life
+	life, ticket := sender.life, m.Ticket
 	request := isRequest(m.Body)
 	if snapshot, ok := m.Body.(InstallSnapshotRequest); ok {
 		end := min(snapshot.Offset+chunkSize, snapshotSize)
@@ -416,9 +416,10 @@ func (c *cluster) send(m Message) {
 		}
 		c.later(500*time.Millisecond, func() {
 			if sender.life == life {
-				c.input(m.From, func(n *Node) Output { return n.Failed(c.now, m.To, m.Ticket) })
+				c.input(m.From, func(n *Node) Output { return n.Failed(c.now, m.To, ticket) })
 			}
 		})
+		m.Ticket |= uint64(life) << 32 // on the network it names who waits for the reply: this incarnation
 	}
 	copies := 1
 	if c.rand.Float64() < c.faults.dup {
@@ -429,10 +430,17 @@ func (c *cluster) send(m Message) {
 		if c.faults.cut[[2]NodeID{m.From, m.To}] || request && m.To == c.faults.deaf || c.rand.Float64() < c.faults.loss {
 			continue
 		}
-		to := receiver.life
 		c.later(c.upTo(c.faults.delay), func() {
-			if request || receiver.life == to {
-				c.input(m.To, func(n *Node) Output { return n.Receive(c.now, m) })
+			m := m
+			if !request {
+				if receiver.life != int(m.Ticket>>32) {
+					return
+				}
+				m.Ticket &= 1<<32 - 1
+			}
+			c.input(m.To, func(n *Node) Output { return n.Receive(c.now, m) })
+			if reply, ok := m.Body.(AppendEntriesReply); ok && reply.Term > receiver.hard.Term {
+				c.fail("%s was shown term %d and stays in %d", m.To, reply.Term, receiver.hard.Term) // §5.1
 			}
 		})
 	}

@@ -119,7 +119,10 @@ func (n *Node) HeartbeatWritten(now time.Time, to NodeID, ticket uint64) {
 func (n *Node) sendEntries(peer NodeID, p *progress) {
 	window, limit := n.opts.MaxInflight, p.limit
 	if p.probing() {
-		window, limit = 1, 1
+		window = 1
+		if p.next != p.match+1 {
+			limit = 1 // the question is where the logs agree; more would most likely be sent in vain
+		}
 	}
 	for next := p.next; n.log.first() <= next && next <= n.log.last().Index && p.count(entriesFlight) < window; next = p.next {
 		entries := n.log.batch(next, limit, n.opts.MaxBatchBytes)
@@ -160,8 +163,8 @@ func (n *Node) sendHeartbeat(peer NodeID, p *progress) {
 		return
 	}
 	prev := p.next - 1
-	if p.probing() && p.asking(prev) {
-		prev = p.match // the question is out already: one rejection tells enough
+	if p.probing() && p.asking(prev) && n.now.Sub(p.lastSent) < n.opts.HeartbeatInterval {
+		prev = p.match // the question has only just left: one rejection tells enough
 	}
 	if _, held := n.log.term(prev); !held {
 		prev = 0 // every log agrees there; a snapshot will tell the rest
@@ -277,8 +280,12 @@ func (n *Node) requestFailed(p *progress, ticket uint64) {
 		n.snapshotFailed(p)
 	}
 	if f.kind == entriesFlight && f.epoch == p.epoch {
-		p.limit = max(1, p.limit/2)
-		p.probe(p.match + 1)
+		if f.last > f.prev+1 {
+			p.limit = max(1, p.limit/2) // a batch of one says nothing about its size
+		}
+		if p.replicating {
+			p.probe(p.match + 1)
+		} // else the question is still open, at the same place
 	}
 }
 

@@ -1,0 +1,88 @@
+package protocol
+
+import (
+	"testing"
+	"time"
+)
+
+// leaderOf returns a leader of three, with batches of at most 16, whose log holds count commands.
+func leaderOf(t *testing.T, count int) *Node {
+	t.Helper()
+	n := newTestNode(t, "n1", 3, func(o *Options) { o.DisablePreVote, o.DisableNoop, o.MaxBatch = true, true, 16 })
+	now := n.Deadline()
+	requests := n.Tick(now).SendAfterPersist
+	n.Persisted(now, 1)
+	for _, m := range requests {
+		n.Receive(now, Message{From: m.To, To: "n1", Ticket: m.Ticket, Body: RequestVoteReply{Term: 1, VoteGranted: true}})
+	}
+	if n.Role() != Leader {
+		t.Fatalf("n1 is a %v", n.Role())
+	}
+	for range count {
+		if _, _, err := n.Propose(now, []byte("x")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return n
+}
+
+// TestProgress_OverALossyNetwork: a lost question is asked again at the same place, not at the start of the log; where
+// the logs are known to agree whole batches leave, each half as long as the lost one before.
+func TestProgress_OverALossyNetwork(t *testing.T) {
+	n := leaderOf(t, 100)
+	n.progress["n2"].probe(51) // as after a rejection: it is not known whether the logs agree at 50
+	now := n.now
+	for step, want := range []struct {
+		prev  Index
+		count int
+		lost  bool
+	}{
+		{50, 1, true},
+		{50, 1, true},
+		{50, 1, false},
+		{51, 16, true},
+		{51, 8, true},
+		{51, 4, true},
+	} {
+		now = now.Add(time.Second)
+		ticket, request := appendTo(t, n, now, "n2")
+		if request.PrevLogIndex != want.prev || len(request.Entries) != want.count {
+			t.Fatalf("step %d: sent %d entries behind %d, want %d behind %d", step, len(request.Entries), request.PrevLogIndex, want.count, want.prev)
+		}
+		if want.lost {
+			n.Failed(now, "n2", ticket)
+		} else {
+			n.Receive(now, Message{From: "n2", To: "n1", Ticket: ticket, Body: AppendEntriesReply{Term: 1, Success: true}})
+		}
+	}
+}
+
+// appendTo is the first request with entries that the leader sends to a peer now.
+func appendTo(t *testing.T, n *Node, now time.Time, peer NodeID) (uint64, AppendEntriesRequest) {
+	t.Helper()
+	for _, m := range n.Replicate(now, peer).Send {
+		if request, ok := m.Body.(AppendEntriesRequest); ok && len(request.Entries) > 0 {
+			return m.Ticket, request
+		}
+	}
+	t.Fatalf("nothing to append was sent to %s", peer)
+	return 0, AppendEntriesRequest{}
+}
+
+// TestProgress_HeartbeatRepeatsTheQuestion: while a question's answer is late, the heartbeats ask it again.
+func TestProgress_HeartbeatRepeatsTheQuestion(t *testing.T) {
+	n := leaderOf(t, 100)
+	now := n.now.Add(time.Second)
+	n.progress["n2"].probe(51)
+	appendTo(t, n, now, "n2")
+	if early := n.Replicate(now.Add(100*time.Millisecond), "n2").Send; len(early) != 0 {
+		t.Errorf("sent %+v within the gap between heartbeats", early)
+	}
+	sent := n.Replicate(now.Add(120*time.Millisecond), "n2").Send
+	if len(sent) != 1 {
+		t.Fatalf("sent %+v, want a heartbeat", sent)
+	}
+	if request := sent[0].Body.(AppendEntriesRequest); len(request.Entries) > 0 || request.PrevLogIndex != 50 {
+		t.Errorf("sent %+v, want a heartbeat that checks index 50", request)
+	}
+}

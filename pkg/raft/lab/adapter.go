@@ -78,11 +78,12 @@ func (rf *Raft) Receive(args, reply *Message) {
 
 // host is the suite's network, disk and apply channel, as a replica wants them.
 type host struct {
-	id        protocol.NodeID
-	peers     map[protocol.NodeID]Caller
-	persister Persister
-	saved     []protocol.Entry // the log; in its place 0 term and vote
-	applyCh   chan<- ApplyMsg
+	id                protocol.NodeID
+	peers             map[protocol.NodeID]Caller
+	persister         Persister
+	saved             []protocol.Entry // the log; in its place 0 term and vote
+	applyCh           chan<- ApplyMsg
+	raft.ApplyChannel // its Snapshot and Restore, never called without Options.Snapshots
 }
 
 // Call implements raft.Transport. It ends with ctx; what the network still holds is then left to itself.

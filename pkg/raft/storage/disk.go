@@ -45,6 +45,8 @@ func openDiskFile(name string, flags int) (File, error) {
 
 func (disk) Rename(from, to string) error { return os.Rename(from, to) }
 
+func (disk) Remove(name string) error { return os.Remove(name) }
+
 func (disk) SyncDir(dir string) error {
 	d, err := os.Open(dir)
 	if err != nil {

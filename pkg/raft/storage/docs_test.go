@@ -18,13 +18,13 @@ func example() (id directoryID, segment, marked []byte, state protocol.State) {
 		id[i] = byte(i)
 	}
 	segment = appendHeader(nil, header{directory: id, segment: 1, first: 1})
-	segment = appendBatch(segment, place{id, 1, int64(len(segment))}, &protocol.HardState{}, nil)
+	segment = appendBatch(segment, place{id, 1, int64(len(segment))}, batch{hard: &protocol.HardState{}})
 	state.HardState = protocol.HardState{Term: 3, VotedFor: "n2"}
 	state.Entries = []protocol.Entry{
 		{Index: 1, Term: 3, Kind: protocol.EntryNoop},
 		{Index: 2, Term: 3, Data: []byte("x=1")},
 	}
-	segment = appendBatch(segment, place{id, 1, int64(len(segment))}, &state.HardState, state.Entries)
+	segment = appendBatch(segment, place{id, 1, int64(len(segment))}, batch{hard: &state.HardState, entries: state.Entries})
 	return id, segment, encodeMark(id, mark{1, int64(len(segment))}), state
 }
 

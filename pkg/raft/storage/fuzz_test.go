@@ -178,7 +178,7 @@ func FuzzRecords(f *testing.F) {
 	f.Fuzz(func(t *testing.T, records []byte, count uint32) {
 		files := files.crash(lossNone, nil)
 		at := place{directoryID(valid[16:32]), 1, ends[len(ends)-1]}
-		b := appendBatch(nil, at, nil, nil)[:batchHeadBytes]
+		b := appendBatch(nil, at, batch{})[:batchHeadBytes]
 		b = append(b, records...)
 		b = append(b, make([]byte, -len(b)&(alignment-1))...)
 		binary.BigEndian.PutUint32(b[4:], uint32(len(b)+batchTailBytes))

@@ -44,7 +44,12 @@ func (r *recovery) rewrite() error {
 	if t.end == 0 {
 		at := place{r.directory, t.number, headerBytes}
 		b := appendHeader(nil, header{r.directory, t.number, t.first, t.before})
-		b = appendBatch(b, at, &r.state.HardState, nil)
+		first := batch{hard: &r.state.HardState}
+		if r.base != (base{}) {
+			first.bases = []base{r.base}
+			first.bases[0].reset = false
+		}
+		b = appendBatch(b, at, first)
 		t.end = int64(len(b))
 		return r.volume.write(t.segment, b, 0)
 	}

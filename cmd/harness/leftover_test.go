@@ -144,7 +144,7 @@ func TestRun_PassLeavesNothingButItsFolder(t *testing.T) {
 	}
 }
 
-func TestRun_FailureLeavesNothing(t *testing.T) {
+func TestRun_RefusedFlagsAreUsage(t *testing.T) {
 	bin, dir := binaryFolder(t), t.TempDir()
 	file := filepath.Join(dir, "broken.yaml")
 	err := os.WriteFile(file, []byte("name: broken\ndescription: flags that no node starts with\ncluster: {nodes: 3, flags: {election-timeout: 1ms}}\nexpect: {ok: {get: 1}}\n"), 0o644)
@@ -152,10 +152,10 @@ func TestRun_FailureLeavesNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	text, err := exec.Command(filepath.Join(bin, "harness"), "run", file, "--out", dir, "--seed", "3").CombinedOutput()
-	if got := code(t, err); got != exitFail {
+	if got := code(t, err); got != exitUsage {
 		t.Errorf("exit code %d\n%s", got, text)
 	}
-	for _, want := range []string{"fail", "start", "election-timeout", "harness run " + file + " --seed 3"} {
+	for _, want := range []string{"not run", "election-timeout", file + ": n", "mend cluster"} {
 		if !strings.Contains(string(text), want) {
 			t.Errorf("the report does not say %q:\n%s", want, text)
 		}
@@ -165,20 +165,24 @@ func TestRun_FailureLeavesNothing(t *testing.T) {
 	}
 }
 
-func TestRun_CtrlCStopsAllAndSaysSo(t *testing.T) {
+func TestRun_SignalsStopAllAndSaySo(t *testing.T) {
 	bin := binaryFolder(t)
-	cmd, text := start(t, bin, t.TempDir(), "steady", "leader-kill", "--parallel", "1")
-	if err := cmd.Process.Signal(os.Interrupt); err != nil {
-		t.Fatal(err)
-	}
-	if got := code(t, cmd.Wait()); got != exitUnknown {
-		t.Errorf("exit code %d", got)
-	}
-	if left := children(t, bin); len(left) > 0 {
-		t.Errorf("still running: %q", left)
-	}
-	if !strings.Contains(text.String(), "steady") || strings.Count(text.String(), "interrupted") < 2 {
-		t.Errorf("the report does not say what was interrupted:\n%s", text)
+	for _, sig := range []os.Signal{os.Interrupt, syscall.SIGHUP} {
+		t.Run(sig.String(), func(t *testing.T) {
+			cmd, text := start(t, bin, t.TempDir(), "steady", "leader-kill", "--parallel", "1")
+			if err := cmd.Process.Signal(sig); err != nil {
+				t.Fatal(err)
+			}
+			if got := code(t, cmd.Wait()); got != exitUnknown {
+				t.Errorf("exit code %d", got)
+			}
+			if left := children(t, bin); len(left) > 0 {
+				t.Errorf("still running: %q", left)
+			}
+			if !strings.Contains(text.String(), "steady") || strings.Count(text.String(), "interrupted") < 2 {
+				t.Errorf("the report does not say what was interrupted:\n%s", text)
+			}
+		})
 	}
 }
 

@@ -32,9 +32,16 @@ func realMain() (code int) {
 			code = exitInternal
 		}
 	}()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ends := []os.Signal{os.Interrupt, syscall.SIGTERM}
+	if !signal.Ignored(syscall.SIGHUP) { // under nohup it stays ignored
+		ends = append(ends, syscall.SIGHUP)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), ends...)
 	defer stop()
-	context.AfterFunc(ctx, stop) // a second Ctrl-C ends at once; the children die with us
+	context.AfterFunc(ctx, func() {
+		signal.Ignore(syscall.SIGHUP) // a closing terminal may send several
+		stop()                        // a second Ctrl-C ends at once; the children die with us
+	})
 	return execute(ctx, os.Args[1:], os.Stdout, os.Stderr)
 }
 

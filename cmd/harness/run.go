@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -16,6 +17,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"whitewater/pkg/harness/check"
+	"whitewater/pkg/harness/cluster"
 	"whitewater/pkg/harness/report"
 	"whitewater/pkg/harness/scenario"
 )
@@ -61,10 +63,12 @@ func runScenarios(cmd *cobra.Command, f runFlags, args []string) error {
 	started := time.Now()
 	folder := filepath.Join(f.out, fmt.Sprintf("%s-%d", started.Format("20060102-150405"), f.seed))
 	if err := os.MkdirAll(f.out, 0o755); err != nil {
-		return err
+		return usage("--out %s: %w: name a folder that can be made or written to", f.out, err)
 	}
-	if err := os.Mkdir(folder, 0o755); err != nil {
+	if err := os.Mkdir(folder, 0o755); errors.Is(err, fs.ErrExist) {
 		return err // two runs in one second with one seed: do not mix them
+	} else if err != nil {
+		return usage("--out %s: %w: name a folder that can be written to", f.out, err)
 	}
 	out := cmd.OutOrStdout()
 	style := report.Style{}
@@ -99,6 +103,10 @@ func runOne(ctx context.Context, f runFlags, folder string, s named, terminal *r
 		}
 		if err != nil {
 			result = scenario.Result{Verdict: check.Unknown, Summary: "the harness failed: " + err.Error(), Folder: filepath.Join(folder, s.Name)}
+			if _, ok := errors.AsType[*cluster.SettingsError](err); ok {
+				result.Summary = "not run: " + err.Error()
+				err = &exit{exitUsage, fmt.Errorf("%s: %w: mend cluster: {flags, mutant} of the scenario", cmp.Or(s.file, s.Name), err)}
+			}
 		}
 		result.Scenario, result.File, result.Seed = s.Name, s.file, f.seed
 		terminal.Ended(result)

@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 
 	"whitewater/pkg/harness/cluster"
@@ -45,7 +46,7 @@ func serve(ctx context.Context, f upFlags, out io.Writer) (err error) {
 	m := newMetrics()
 	listener, err := net.Listen("tcp", upMetrics)
 	if err != nil {
-		return fmt.Errorf("serve the harness' metrics: %w: is another cluster up?", err)
+		return portTaken(fmt.Errorf("serve the harness' metrics: %w", err))
 	}
 	server := &http.Server{Handler: m.handler(), ReadHeaderTimeout: 5 * time.Second}
 	served := make(chan error, 1)
@@ -71,7 +72,7 @@ func serve(ctx context.Context, f upFlags, out io.Writer) (err error) {
 		},
 	})
 	if err != nil {
-		return err
+		return portTaken(err)
 	}
 	defer func() {
 		proxy.Close()
@@ -85,6 +86,14 @@ func serve(ctx context.Context, f upFlags, out io.Writer) (err error) {
 		return err
 	}
 	return operate(ctx, f, c, m, out)
+}
+
+// portTaken adds the mend to an error that names a port in use. Children tell of it in words alone.
+func portTaken(err error) error {
+	if !strings.Contains(err.Error(), syscall.EADDRINUSE.Error()) {
+		return err
+	}
+	return usage("%w\nif another cluster is up, end it (make down, or harness down --dir its folder); else free that port", err)
 }
 
 // operate loads the cluster until the context ends, then stops it cleanly.

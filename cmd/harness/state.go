@@ -37,7 +37,7 @@ func readState(dir string) (upState, bool, error) {
 		return s, false, nil
 	}
 	if err != nil {
-		return s, false, err
+		return s, false, usage("--dir %s: %w: name a folder that can be read", dir, err)
 	}
 	if err := json.Unmarshal(text, &s); err != nil {
 		return s, false, usage("%s is no state of harness up (%v): remove it", statePath(dir), err)

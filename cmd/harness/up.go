@@ -63,7 +63,7 @@ func up(cmd *cobra.Command, f upFlags) error {
 		return usage("a cluster is up already (process %d): end it with harness down", s.Pid)
 	}
 	if err := os.MkdirAll(f.dir, 0o755); err != nil {
-		return err
+		return usage("--dir %s: %w: name a folder that can be made or written to", f.dir, err)
 	}
 	if f.foreground {
 		return serve(cmd.Context(), f, cmd.OutOrStdout())
@@ -99,26 +99,32 @@ func detach(ctx context.Context, f upFlags, out io.Writer) (err error) {
 		return err
 	}
 	defer context.AfterFunc(ctx, func() { child.Process.Signal(syscall.SIGTERM) })() // gone already is as good
-	ready, err := passOn(read, out)
+	said, ready, err := hear(read)
 	if err != nil {
 		return err
 	}
 	if !ready {
-		return fmt.Errorf("the cluster did not come up (%w): see %s", cmp.Or(child.Wait(), errNotReady), log.Name())
+		err := fmt.Errorf("the cluster did not come up (%w): see %s\n%s", cmp.Or(child.Wait(), errNotReady), log.Name(), strings.TrimRight(said, "\n"))
+		if child.ProcessState.ExitCode() == exitUsage {
+			return &exit{exitUsage, err}
+		}
+		return err
+	}
+	if _, err := io.WriteString(out, said); err != nil {
+		return err
 	}
 	return child.Process.Release()
 }
 
-// passOn copies what the detached harness says of its start; its last line is upReady if it went well.
-func passOn(from io.Reader, out io.Writer) (bool, error) {
+// hear returns what the detached harness says of its start; the last line is upReady, and left out, if it went well.
+func hear(from io.Reader) (said string, ready bool, err error) {
+	var b strings.Builder
 	scanner := bufio.NewScanner(from)
 	for scanner.Scan() {
 		if scanner.Text() == upReady {
-			return true, nil
+			return b.String(), true, nil
 		}
-		if _, err := fmt.Fprintln(out, strings.TrimRight(scanner.Text(), "\r\n")); err != nil {
-			return false, err
-		}
+		fmt.Fprintln(&b, scanner.Text())
 	}
-	return false, scanner.Err()
+	return b.String(), false, scanner.Err()
 }

@@ -103,3 +103,18 @@ func TestUnknownNode(t *testing.T) {
 		t.Errorf("killing n9 gave %v", err)
 	}
 }
+
+func TestStart_TellsRefusedSettingsFromOtherEnds(t *testing.T) {
+	opts := fakeOptions(t.TempDir(), fakeBin(t), &fakeLinks{upstreams: map[Link]string{}})
+	opts.Flags = map[string]string{"fail": "start"} // exit code 3
+	_, err := Start(t.Context(), opts)
+	if _, ok := errors.AsType[*SettingsError](err); !ok || !strings.Contains(err.Error(), "fake: told to fail") {
+		t.Errorf("exit code 3 before the ready line gave %v", err)
+	}
+	opts.Dir, opts.Bin = t.TempDir(), fakeBin(t)
+	opts.Flags = map[string]string{"http-listen": "nowhere"} // exit code 1
+	_, err = Start(t.Context(), opts)
+	if _, ok := errors.AsType[*SettingsError](err); ok || err == nil {
+		t.Errorf("exit code 1 before the ready line gave %v", err)
+	}
+}

@@ -51,6 +51,16 @@ type Exit struct {
 	How  string // exit status or signal, and the last line of its log
 }
 
+// exitSettings is the code by which a node refuses its command line.
+const exitSettings = 3
+
+// SettingsError is a node that refused its command line before it was ready; the text has its last line.
+type SettingsError struct{ err error }
+
+func (e *SettingsError) Error() string { return e.err.Error() }
+
+func (e *SettingsError) Unwrap() error { return e.err }
+
 // arguments is the node's command line: what the cluster decides, then the scenario's flags in order
 // of their names.
 func (c *Cluster) arguments(n *Node, i int) []string {
@@ -108,6 +118,9 @@ func (c *Cluster) launch(ctx context.Context, nodes []*Node) error {
 	}
 	for n, p := range started {
 		fields, err := p.AwaitReady(ctx)
+		if err != nil && p.refused() {
+			return &SettingsError{err}
+		}
 		if err != nil {
 			return err
 		}

@@ -114,6 +114,16 @@ func (p *Process) ExitText() string {
 // clean reports whether the child ended with code 0; call it after Exited.
 func (p *Process) clean() bool { return p.cmd.ProcessState != nil && p.cmd.ProcessState.Success() }
 
+// refused reports whether the child has ended with exitSettings.
+func (p *Process) refused() bool {
+	select {
+	case <-p.exited:
+		return p.cmd.ProcessState != nil && p.cmd.ProcessState.ExitCode() == exitSettings
+	default:
+		return false
+	}
+}
+
 // Pid is the child's process id.
 func (p *Process) Pid() int { return p.cmd.Process.Pid }
 
@@ -137,7 +147,7 @@ func lastLine(w io.Writer) string {
 		return ""
 	}
 	lines := strings.Split(strings.TrimSpace(string(text)), "\n")
-	return lines[len(lines)-1]
+	return strings.TrimSpace(lines[len(lines)-1])
 }
 
 // readyWatcher passes output on and picks out the first line that starts with "ready ".

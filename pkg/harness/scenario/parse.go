@@ -26,9 +26,7 @@ func Parse(file string, text []byte) (*Scenario, error) {
 	}
 	s := &Scenario{source: text}
 	problems := decode(&root, s)
-	if len(problems) == 0 {
-		problems = validate(s, &root)
-	}
+	problems = append(problems, validate(s, &root, problems)...)
 	if len(problems) > 0 {
 		return nil, &FileError{File: file, Problems: tidy(problems)}
 	}

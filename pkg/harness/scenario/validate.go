@@ -37,13 +37,15 @@ var (
 type validation struct {
 	root     *yaml.Node
 	s        *Scenario
+	shape    []Problem // found by decoding; what they may have caused is not reported
 	problems []Problem
 	bound    []string        // names bound so far
 	faults   map[string]bool // steps so far that a heal may name
 }
 
-func validate(s *Scenario, root *yaml.Node) []Problem {
-	v := &validation{root: root, s: s, faults: map[string]bool{}}
+// validate finds faults of values. Where the file did not decode (shape), only those that stand apart from that.
+func validate(s *Scenario, root *yaml.Node, shape []Problem) []Problem {
+	v := &validation{root: root, s: s, shape: shape, faults: map[string]bool{}}
 	if !scenarioName.MatchString(s.Name) {
 		v.fault("a scenario's name is lower-case words joined by dashes, such as leader-kill", "name")
 	}
@@ -58,6 +60,9 @@ func validate(s *Scenario, root *yaml.Node) []Problem {
 }
 
 func (v *validation) fault(text string, path ...any) {
+	if len(v.shape) > 0 && consequence(v.root, v.shape, path) {
+		return
+	}
 	line, column := place(v.root, path...)
 	words := make([]string, len(path))
 	for i, p := range path {
@@ -133,9 +138,9 @@ func (v *validation) selector(s *Selector, path ...any) {
 	for _, t := range s.terms {
 		for _, name := range append([]string{t.target}, t.not...) {
 			switch {
-			case boundName.MatchString(name) && !slices.Contains(v.bound, name):
+			case boundName.MatchString(name) && len(v.shape) == 0 && !slices.Contains(v.bound, name):
 				v.faultf(path, "%s is bound by no earlier step: give that step `as: %s`", name, name)
-			case nodeName.MatchString(name) && int(name[1]-'0') > v.s.Cluster.Nodes:
+			case nodeName.MatchString(name) && v.s.Cluster.Nodes > 0 && int(name[1]-'0') > v.s.Cluster.Nodes:
 				v.faultf(path, "%s is not in a cluster of %d nodes", name, v.s.Cluster.Nodes)
 			case name == targetRest && !slices.Contains(path, any("partition")):
 				v.faultf(path, "rest is for the groups of a partition: write all, or exclude with not")

@@ -109,7 +109,7 @@ func (v *validation) step(st *Step, i int) {
 			v.faultf(path("preset"), "unknown preset %q: there is %s", st.Preset, presetLab)
 		}
 	case "heal":
-		if st.Heal != healAll && !v.faults[st.Heal] {
+		if st.Heal != healAll && len(v.shape) == 0 && !v.faults[st.Heal] {
 			v.faultf(path("heal"), "no earlier step called %q can be healed: name one, or write all", st.Heal)
 		}
 	case "load":

@@ -75,6 +75,29 @@ func (disk) Lock(name string) (io.Closer, error) {
 	return f, nil
 }
 
+// readOnlyDisk is the real file system for one who changes nothing: it opens files for reading alone,
+// and its lock is one that many may hold.
+type readOnlyDisk struct{ disk }
+
+func newReadOnlyDisk() FS { return readOnlyDisk{} }
+
+func (readOnlyDisk) Open(name string) (File, error) { return openDiskFile(name, os.O_RDONLY) }
+
+func (readOnlyDisk) Lock(name string) (io.Closer, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	err = unix.Flock(int(f.Fd()), unix.LOCK_SH|unix.LOCK_NB)
+	if errors.Is(err, unix.EWOULDBLOCK) {
+		err = fmt.Errorf("%w%s", ErrLocked, lockHolder(f))
+	}
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return f, nil
+}
+
 // lockHolder reads the process id that Lock left, if it is there.
 func lockHolder(f io.ReaderAt) string {
 	var text [20]byte

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"strings"
 
 	"whitewater/pkg/raft/protocol"
 )
@@ -69,7 +68,7 @@ func (r *recovery) segments() ([]uint64, error) {
 	for _, name := range names { // sorted, and so are the numbers: all have 16 digits
 		number, ok := segmentNumber(name)
 		if !ok {
-			if !strings.Contains(name, tornInfix) {
+			if !isTornCopy(name) {
 				r.logger.Warn("ignored unknown file", "file", r.volume.path(logDir+"/"+name))
 			}
 			continue

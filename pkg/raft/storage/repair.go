@@ -4,10 +4,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 )
 
 // tornInfix joins a segment's name and the offset of the tear in the name of the copy.
 const tornInfix = ".torn-"
+
+// isTornCopy reports whether a file in log/ is such a copy.
+func isTornCopy(name string) bool { return strings.Contains(name, tornInfix) }
 
 // repair makes durable what recovery found: a tear is copied and cut, and what no mark promises is
 // written once more. Nothing has been written behind the tear when it returns.

@@ -3,6 +3,7 @@ package storage
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"path"
 
 	"whitewater/pkg/raft/protocol"
@@ -14,6 +15,9 @@ import (
 // the power.
 func (s *snapshots) load(r *recovery) (unused []string, err error) {
 	names, err := s.volume.fs.ReadDir(s.volume.path(snapDir))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, s.choose(r) // Inspect makes none
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -66,15 +70,20 @@ func (s *snapshots) choose(r *recovery) error {
 	if newest.IsZero() {
 		return nil
 	}
-	content, err := s.open(snapshotName(newest))
+	r.state.Snapshot = newest
+	return s.verify(newest)
+}
+
+// verify reads all of a snapshot.
+func (s *snapshots) verify(meta protocol.SnapshotMeta) error {
+	content, err := s.open(snapshotName(meta))
 	if err != nil {
 		return err
 	}
 	bad, err := content.verify()
 	if errors.Is(err, errDamaged) {
-		err = s.volume.corrupt(snapshotName(newest), bad, err)
+		err = s.volume.corrupt(content.name, bad, err)
 	}
-	r.state.Snapshot = newest
 	return errors.Join(err, content.Close())
 }
 

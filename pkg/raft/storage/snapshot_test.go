@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
+	"math/rand/v2"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -412,5 +413,47 @@ func TestClose_EndsASnapshot(t *testing.T) {
 	}
 	if _, err := log.SaveSnapshot(position(1, 5), writeData(position(1, 5))); !errors.Is(err, ErrClosed) {
 		t.Errorf("got %v, want ErrClosed", err)
+	}
+}
+
+// TestReceive_AnyChunks hands over any chunks of two snapshots in any order, and compares with a plain buffer.
+func TestReceive_AnyChunks(t *testing.T) {
+	files := newMemFS()
+	log, _ := mustOpen(t, testOptions(files))
+	defer func() { mustClose(t, log) }()
+	rng := rand.New(rand.NewPCG(1, 1))
+	complete := 0
+	for index := protocol.Index(1); complete < 20; index += 2 {
+		contents := [][]byte{make([]byte, 200), make([]byte, 300)}
+		var metas []protocol.SnapshotMeta
+		for i, data := range contents {
+			for k := range data {
+				data[k] = byte(rng.Uint32())
+			}
+			metas = append(metas, metaOf(position(1, index+protocol.Index(i)), data))
+		}
+		held, of := 0, 0 // bytes of which
+		for done := false; !done; {
+			which := min(rng.IntN(20), 1) // mostly the second
+			from := max(0, held-rng.IntN(3)*20+rng.IntN(2)*rng.IntN(20))
+			from = min(from, len(contents[which]))
+			to := min(len(contents[which]), from+rng.IntN(60))
+			next, whole, err := log.ReceiveSnapshot(metas[which], int64(from), contents[which][from:to])
+			must(t, err)
+			had := 0
+			if which == of {
+				had = held
+			}
+			want := had
+			if from <= had && to >= had {
+				held, of, want = to, which, to
+			}
+			if done = want == len(contents[which]); next != int64(want) || whole != done {
+				t.Fatalf("bytes %d to %d of %d, held %d: next %d, complete %v", from, to, which, had, next, whole)
+			}
+			if done {
+				complete++
+			}
+		}
 	}
 }

@@ -95,6 +95,16 @@ func (v *volume) open(name string) (*handle, error) {
 	return &handle{File: f, name: name}, nil
 }
 
+// size is a file's length.
+func (v *volume) size(name string) (size int64, err error) {
+	h, err := v.open(name)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, h.Close()) }()
+	return h.Size()
+}
+
 // ensure opens a file, made if it is missing.
 func (v *volume) ensure(name string) (*handle, error) {
 	h, err := v.open(name)

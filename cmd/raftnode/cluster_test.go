@@ -85,11 +85,13 @@ type cluster struct {
 	t      *testing.T
 	dir    string
 	relays map[string]*relay
+	flags  []string
 	nodes  map[string]*process
 }
 
-func newCluster(t *testing.T) *cluster {
-	c := &cluster{t: t, dir: t.TempDir(), relays: map[string]*relay{}, nodes: map[string]*process{}}
+// newCluster starts three nodes, with flags beside those that every one needs.
+func newCluster(t *testing.T, flags ...string) *cluster {
+	c := &cluster{t: t, dir: t.TempDir(), flags: flags, relays: map[string]*relay{}, nodes: map[string]*process{}}
 	t.Cleanup(func() {
 		for _, p := range c.nodes {
 			if p.cmd.ProcessState == nil {
@@ -112,8 +114,11 @@ func (c *cluster) start(id string) {
 	for other, r := range c.relays {
 		peers = append(peers, other+"="+r.listener.Addr().String())
 	}
-	p, err := startProcess(c.dir, id, os.Environ(), "--id", id, "--peers", strings.Join(peers, ","),
-		"--rpc-listen", "127.0.0.1:0", "--http-listen", "127.0.0.1:0", "--event-log", id+".events")
+	args := append([]string{
+		"--id", id, "--peers", strings.Join(peers, ","),
+		"--rpc-listen", "127.0.0.1:0", "--http-listen", "127.0.0.1:0", "--event-log", id + ".events",
+	}, c.flags...)
+	p, err := startProcess(c.dir, id, os.Environ(), args...)
 	if err != nil {
 		c.t.Fatal(err)
 	}
@@ -140,9 +145,9 @@ func (c *cluster) leader(of string) (leader, follower string) {
 	return leader, follower
 }
 
-func (c *cluster) want(id, method, path, body string, status int) (*http.Response, string) {
+func (c *cluster) want(id, method, path, body string, status int, headers ...string) (*http.Response, string) {
 	c.t.Helper()
-	resp, text, err := awaitAnswer(method, c.nodes[id].http+path, body, status)
+	resp, text, err := awaitAnswer(method, c.nodes[id].http+path, body, status, headers...)
 	if err != nil {
 		c.t.Fatal(err)
 	}

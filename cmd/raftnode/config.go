@@ -42,6 +42,17 @@ type member struct {
 	address string // how this node dials it
 }
 
+// replicaOptions are the replica's settings as it wants them told: to it, 0 means its own default.
+func (c *config) replicaOptions() raft.Options {
+	options := c.raft
+	for _, n := range []*int{&options.SnapshotEntries, &options.SnapshotKeep} {
+		if *n == 0 {
+			*n = -1
+		}
+	}
+	return options
+}
+
 // defaults are what docs/raftnode.md promises.
 func defaults() *config {
 	return &config{
@@ -53,6 +64,10 @@ func defaults() *config {
 			MaxBatchBytes:     1 << 20,
 			MaxInflight:       4,
 			MaxPending:        4096,
+			SnapshotEntries:   10000,
+			SnapshotKeep:      1000,
+
+			SnapshotChunkBytes: 256 << 10,
 		},
 		kv:          kv.Options{MaxKeyBytes: 1 << 10, MaxValueBytes: 1 << 20, SessionTTL: time.Hour},
 		limits:      wire.Limits{MaxFrameBytes: 16 << 20},

@@ -33,6 +33,8 @@ func (c *config) flagSet() *pflag.FlagSet {
 	f.Var(size{&c.kv.MaxKeyBytes}, "max-key-bytes", "longest key")
 	f.Var(size{&c.kv.MaxValueBytes}, "max-value-bytes", "longest value, and longest body of a request")
 	f.Var(size{&c.limits.MaxFrameBytes}, "max-frame-bytes", "longest message between nodes")
+	f.IntVar(&c.raft.SnapshotEntries, "snapshot-entries", c.raft.SnapshotEntries, "`entries` applied since the last snapshot that call for the next; 0: only POST /v1/snapshot takes one")
+	f.IntVar(&c.raft.SnapshotKeep, "snapshot-keep", c.raft.SnapshotKeep, "`entries` kept in the log below a snapshot, for followers that are a little behind")
 	f.DurationVar(&c.kv.SessionTTL, "session-ttl", c.kv.SessionTTL, "`time` without a write, by the log's clock, until a session expires")
 	f.BoolVar(&c.preVote, "pre-vote", c.preVote, "ask whether an election could be won before starting it")
 	f.BoolVar(&c.checkQuorum, "check-quorum", c.checkQuorum, "step down when no majority answers for an election time-out")

@@ -30,6 +30,9 @@ var errUnusable = errors.New("cannot be used")
 
 // run is the program; it returns the exit code.
 func run(args, environ []string, stdout, stderr io.Writer) int {
+	if isOffline(args) {
+		return runOffline(args, stdout, stderr)
+	}
 	c, flags, err := load(args, environ)
 	switch {
 	case errors.Is(err, pflag.ErrHelp):

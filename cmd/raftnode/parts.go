@@ -45,11 +45,17 @@ func (n *node) openStorage() error {
 // recoveredLine says what was found.
 func recoveredLine(dir string, r storage.Recovered) string {
 	line := "recovered nothing, " + dir + " is new"
-	if r.State.Term > 0 || len(r.State.Entries) > 0 {
-		line = fmt.Sprintf("recovered term %d, no entries", r.State.Term)
-	}
-	if count := len(r.State.Entries); count > 0 {
-		line = fmt.Sprintf("recovered term %d, entries %d to %d", r.State.Term, r.State.Entries[0].Index, r.State.Entries[count-1].Index)
+	snapshot, count := r.State.Snapshot, len(r.State.Entries)
+	if r.State.Term > 0 || count > 0 {
+		line = fmt.Sprintf("recovered term %d", r.State.Term)
+		if !snapshot.IsZero() {
+			line += fmt.Sprintf(", a snapshot up to entry %d of %d bytes", snapshot.Index, snapshot.Size)
+		}
+		if count > 0 {
+			line += fmt.Sprintf(", entries %d to %d", r.State.Entries[0].Index, r.State.Entries[count-1].Index)
+		} else {
+			line += ", no entries"
+		}
 	}
 	if r.TornBytes > 0 {
 		line += fmt.Sprintf("; an unfinished write of %d bytes was cut off %s", r.TornBytes, r.TornFile)
@@ -66,8 +72,9 @@ func (n *node) startReplica() error {
 	})
 	n.undo = append(n.undo, n.transport.Close)
 	machine := kv.NewMachine()
-	options := n.config.raft
-	options.State, options.Storage, options.Transport, options.StateMachine = n.recovered.State, n.log, n.transport, machine
+	options := n.config.replicaOptions()
+	options.State, options.Storage, options.Snapshots = n.recovered.State, n.log, snapshots{n.log}
+	options.Transport, options.StateMachine = n.transport, machine
 	options.Rand = rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64()))
 	options.MaxCommandBytes = kv.MaxCommandBytes(n.config.kv.MaxKeyBytes, n.config.kv.MaxValueBytes)
 	options.LeaderURL = "http://" + n.advertised()
@@ -76,12 +83,13 @@ func (n *node) startReplica() error {
 	if n.replica, err = raft.New(options); err != nil {
 		return err
 	}
-	n.undo = append(n.undo, func() error { n.replica.Kill(); return nil })
+	replica := &operated{Replica: n.replica, machine: machine, logger: n.logger}
+	n.undo = append(n.undo, func() error { n.replica.Kill(); replica.saving.Wait(); return nil })
 
 	service := n.config.kv
 	service.Cluster, service.Incarnation = n.config.storage.ClusterID, n.incarnation
 	service.Logger, service.Metrics = n.logger, n.registry
-	if n.service, err = kv.NewService(machine, n.replica, service); err != nil {
+	if n.service, err = kv.NewService(machine, replica, service); err != nil {
 		return err
 	}
 	n.loops.Go(n.watchLeadership)

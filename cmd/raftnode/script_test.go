@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -118,14 +119,15 @@ func (p *process) stop(signal os.Signal) (int, error) {
 }
 
 // awaitAnswer repeats a request, at once refused with 503 or by a node that is gone, until it is answered with the status.
-func awaitAnswer(method, url, body string, status int) (*http.Response, string, error) {
+// headers are name, value pairs.
+func awaitAnswer(method, url, body string, status int, headers ...string) (*http.Response, string, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
 	defer cancel()
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 	pause := time.NewTicker(10 * time.Millisecond)
 	defer pause.Stop()
 	for {
-		resp, text, err := ask(ctx, client, method, url, body)
+		resp, text, err := ask(ctx, client, method, url, body, headers)
 		switch {
 		case errors.Is(err, syscall.ECONNREFUSED):
 		case err != nil:
@@ -143,10 +145,13 @@ func awaitAnswer(method, url, body string, status int) (*http.Response, string, 
 	}
 }
 
-func ask(ctx context.Context, client *http.Client, method, url, body string) (*http.Response, string, error) {
+func ask(ctx context.Context, client *http.Client, method, url, body string, headers []string) (*http.Response, string, error) {
 	request, err := http.NewRequestWithContext(ctx, method, url, strings.NewReader(body))
 	if err != nil {
 		return nil, "", err
+	}
+	for pair := range slices.Chunk(headers, 2) {
+		request.Header.Set(pair[0], pair[1])
 	}
 	resp, err := client.Do(request)
 	if err != nil {

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/spf13/pflag"
+
+	"whitewater/pkg/kv"
 )
 
 const (
@@ -65,23 +67,25 @@ func (c *config) validate() error {
 			c.raft.ElectionTimeout, c.raft.HeartbeatInterval, least, (c.raft.ElectionTimeout / 3).Truncate(time.Millisecond))
 	}
 	for _, n := range []struct {
-		flag        string
-		value, most int
+		flag               string
+		value, least, most int
 	}{
-		{"--max-batch", c.raft.MaxBatch, maxMaxBatch},
-		{"--max-batch-bytes", c.raft.MaxBatchBytes, 1 << 30},
-		{"--max-inflight", c.raft.MaxInflight, 1024},
-		{"--max-pending", c.raft.MaxPending, 1 << 20},
-		{"--max-key-bytes", c.kv.MaxKeyBytes, 1 << 20},
-		{"--max-value-bytes", c.kv.MaxValueBytes, 1 << 30},
-		{"--max-frame-bytes", c.limits.MaxFrameBytes, 1 << 31},
+		{"--max-batch", c.raft.MaxBatch, 1, maxMaxBatch},
+		{"--max-batch-bytes", c.raft.MaxBatchBytes, 1, 1 << 30},
+		{"--max-inflight", c.raft.MaxInflight, 1, 1024},
+		{"--max-pending", c.raft.MaxPending, 1, 1 << 20},
+		{"--max-key-bytes", c.kv.MaxKeyBytes, 1, kv.MaxKeyBytes},
+		{"--max-value-bytes", c.kv.MaxValueBytes, 1, kv.MaxValueBytes},
+		{"--max-frame-bytes", c.limits.MaxFrameBytes, 1, 1 << 31},
+		{"--snapshot-entries", c.raft.SnapshotEntries, 0, 1 << 30},
+		{"--snapshot-keep", c.raft.SnapshotKeep, 0, 1 << 30},
 	} {
-		if n.value < 1 || n.value > n.most {
-			fault("%s %d must be from 1 to %d", n.flag, n.value, n.most)
+		if n.value < n.least || n.value > n.most {
+			fault("%s %d must be from %d to %d", n.flag, n.value, n.least, n.most)
 		}
 	}
-	if need := max(c.raft.MaxBatchBytes, c.kv.MaxKeyBytes+c.kv.MaxValueBytes) + frameOverhead; c.limits.MaxFrameBytes < need {
-		fault("--max-frame-bytes %d must be at least %d, for a batch of --max-batch-bytes and an entry of --max-key-bytes and --max-value-bytes: raise it, or lower those",
+	if need := max(c.raft.MaxBatchBytes, c.kv.MaxKeyBytes+c.kv.MaxValueBytes, c.raft.SnapshotChunkBytes) + frameOverhead; c.limits.MaxFrameBytes < need {
+		fault("--max-frame-bytes %d must be at least %d, for a batch of --max-batch-bytes, an entry of --max-key-bytes and --max-value-bytes, and 256KiB of a snapshot: raise it, or lower those",
 			c.limits.MaxFrameBytes, need)
 	}
 	faults = append(faults, c.validateTexts())

@@ -10,6 +10,12 @@ import (
 // commandVersion is the first byte of every encoded command.
 const commandVersion = 1
 
+// No key or value is longer: bounds of a snapshot's format, and of the settings.
+const (
+	MaxKeyBytes   = 1 << 20
+	MaxValueBytes = 1 << 30
+)
+
 // maxOverhead bounds an encoded command without its key and value: three bytes and seven varints.
 const maxOverhead = 3 + 7*binary.MaxVarintLen64
 

@@ -1,6 +1,7 @@
 package kv
 
 import (
+	"bytes"
 	"context"
 	"io"
 	"net/http"
@@ -23,10 +24,13 @@ type fakeReplica struct {
 
 	mu         sync.Mutex // guards the rest
 	state      raft.Status
-	log        []protocol.Entry
+	log        []protocol.Entry // from index 1, compacted entries too
 	held       bool
 	proposeErr error
 	readErr    error
+	snapErr    error
+	snapshots  int
+	transfer   func(to protocol.NodeID) error // what a transfer does
 	err        error
 }
 
@@ -149,11 +153,45 @@ func (f *fakeReplica) Status() raft.Status {
 func (f *fakeReplica) Entries(from protocol.Index, limit int) []protocol.Entry {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if from > protocol.Index(len(f.log)) {
+	if from = max(from, f.state.FirstIndex, 1); from > protocol.Index(len(f.log)) {
 		return nil
 	}
 	entries := f.log[from-1:]
 	return entries[:min(limit, len(entries))]
+}
+
+func (f *fakeReplica) TakeSnapshot() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.snapErr == nil {
+		f.snapshots++
+	}
+	return f.snapErr
+}
+
+// install has the applier restore a leader's snapshot of the entries up to index, whatever the log held.
+func (f *fakeReplica) install(t *testing.T, at protocol.Position, data []byte) {
+	t.Helper()
+	if err := f.machine.Restore(context.Background(), at, bytes.NewReader(data)); err != nil {
+		t.Fatal(err)
+	}
+	f.change(func() {
+		f.log = make([]protocol.Entry, at.Index)
+		f.state.FirstIndex, f.state.LastIndex, f.state.DurableIndex = at.Index+1, at.Index, at.Index
+		f.state.CommitIndex, f.state.AppliedIndex = at.Index, at.Index
+		f.held = false
+	})
+}
+
+func (f *fakeReplica) TransferLeadership(ctx context.Context, to protocol.NodeID) error {
+	f.mu.Lock()
+	transfer := f.transfer
+	f.mu.Unlock()
+	if transfer == nil {
+		<-ctx.Done()
+		return ctx.Err()
+	}
+	return transfer(to)
 }
 
 func (f *fakeReplica) Done() <-chan struct{} { return f.done }

@@ -8,14 +8,14 @@ import (
 	"whitewater/pkg/raft/protocol"
 )
 
-// Machine is the replicated state machine. Its Apply is called by one goroutine at a time; everything
-// else may be called from any.
+// Machine is the replicated state machine. Its Apply and Restore are called by one goroutine at a time;
+// everything else may be called from any.
 type Machine struct {
 	proposals proposals
 
 	mu      sync.RWMutex // guards state, moved
 	state   state
-	moved   chan struct{} // closed and replaced after each Apply
+	moved   chan struct{} // closed and replaced after each Apply and Restore
 	results []Result      // of the batch being applied; the applying goroutine's own
 }
 
@@ -28,9 +28,9 @@ func NewMachine() *Machine {
 	}
 }
 
-// Apply applies committed entries in log order, without gaps, from index 1. It keeps the entries' data,
-// which must not change afterwards. After an error (ErrBadCommand, ErrGap) the machine must not be used.
-// It waits for nothing, so it has no use for a context.
+// Apply applies committed entries in log order, without gaps, from index 1 or behind what Restore restored. It keeps
+// nothing of the entries. After an error (ErrBadCommand, ErrGap) the machine must not be used. It waits for nothing, so
+// it has no use for a context.
 func (m *Machine) Apply(_ context.Context, entries []protocol.Entry) error {
 	if err := m.applyAll(entries); err != nil {
 		return err
@@ -52,9 +52,14 @@ func (m *Machine) applyAll(entries []protocol.Entry) error {
 		}
 		m.results = append(m.results, result)
 	}
+	m.wakeLocked()
+	return nil
+}
+
+// wakeLocked tells those who wait that the applied position has moved.
+func (m *Machine) wakeLocked() {
 	close(m.moved)
 	m.moved = make(chan struct{})
-	return nil
 }
 
 // Applied returns the last applied position.
@@ -64,7 +69,7 @@ func (m *Machine) Applied() protocol.Position {
 	return m.state.applied
 }
 
-// WaitApplied returns once the entry at index is applied, or with the context's error.
+// WaitApplied returns once the entry at index is applied, or covered by a snapshot restored, or with the context's error.
 func (m *Machine) WaitApplied(ctx context.Context, index protocol.Index) error {
 	for {
 		m.mu.RLock()
@@ -130,7 +135,7 @@ func (m *Machine) stats() machineStats {
 	defer m.mu.RUnlock()
 	return machineStats{
 		keys:            m.state.keys.Len(),
-		sessions:        len(m.state.sessions.byID),
+		sessions:        m.state.sessions.byID.Len(),
 		bytes:           m.state.bytes,
 		sessionsExpired: m.state.sessions.expired,
 	}

@@ -73,6 +73,13 @@ func (o Options) Validate() error {
 	atLeast("ReadyLag", o.ReadyLag, 1, o.ReadyLag < 1)
 	atLeast("MaxKeyBytes", o.MaxKeyBytes, 1, o.MaxKeyBytes < 1)
 	atLeast("MaxValueBytes", o.MaxValueBytes, 1, o.MaxValueBytes < 1)
+	atMost := func(name string, value, most int) {
+		if value > most {
+			faults = append(faults, fmt.Errorf("%s %d must be at most %d", name, value, most))
+		}
+	}
+	atMost("MaxKeyBytes", o.MaxKeyBytes, MaxKeyBytes)
+	atMost("MaxValueBytes", o.MaxValueBytes, MaxValueBytes)
 	atLeast("MaxSessions", o.MaxSessions, 1, o.MaxSessions < 1)
 	atLeast("SessionTTL", o.SessionTTL, time.Millisecond, o.SessionTTL < time.Millisecond)
 	return errors.Join(faults...)

@@ -14,7 +14,7 @@ type proposal struct {
 	session uint64
 	done    chan struct{}
 	result  Result
-	err     error // errLost, or nil
+	err     error // errLost, errCovered, or nil
 }
 
 // proposals are those of this node, until each is applied or lost. Their number is bounded by what
@@ -91,6 +91,17 @@ func (p *proposals) lost(term protocol.Term, leading bool, commit protocol.Index
 	for _, made := range p.waiting {
 		if (made.at.Term < term || made.at.Term == term && !leading) && made.at.Index > commit {
 			p.resolveLocked(made, Result{}, errLost)
+		}
+	}
+}
+
+// covered gives up the proposals up to an index: the state machine has skipped their entries by restoring a snapshot.
+func (p *proposals) covered(index protocol.Index) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, made := range p.waiting {
+		if made.at.Index <= index {
+			p.resolveLocked(made, Result{}, errCovered)
 		}
 	}
 }

@@ -17,8 +17,16 @@ type Replica interface {
 	ReadIndex(ctx context.Context) (protocol.Index, error)
 	// Status is one consistent snapshot.
 	Status() raft.Status
-	// Entries returns at most count durable entries, from an index on. They must not be changed.
+	// Entries returns at most count durable entries, from an index on, or from the first that the log still holds.
+	// They must not be changed.
 	Entries(from protocol.Index, count int) []protocol.Entry
+	// TakeSnapshot has a snapshot taken of what is applied, and returns before it is stored. Errors: raft.ErrSnapshot
+	// while one is under way, raft.ErrStopped.
+	TakeSnapshot() error
+	// TransferLeadership hands leadership to a member, empty for the most caught up, and returns when this node no
+	// longer leads. Errors: raft.ErrNotLeader, ErrTransferring, ErrTransferTarget, without effect; ErrTransferFailed,
+	// ErrStopped, the context's, with an effect that may yet come.
+	TransferLeadership(ctx context.Context, to protocol.NodeID) error
 	// Done is closed when the replica has ended; Err then says why, nil after a wanted end.
 	Done() <-chan struct{}
 	Err() error

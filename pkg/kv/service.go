@@ -23,6 +23,8 @@ type Service struct {
 	routes   map[string]route // by path
 	subtrees map[string]route // by path prefix, which ends in a slash
 	stopping atomic.Bool
+
+	leadership leadership
 }
 
 // route is what a path answers, by method.
@@ -41,16 +43,18 @@ func NewService(machine *Machine, replica Replica, options Options) (*Service, e
 	if err != nil {
 		return nil, fmt.Errorf("register kv metrics: %w", err)
 	}
-	s := &Service{options: options, machine: machine, replica: replica, metrics: m}
+	s := &Service{options: options, machine: machine, replica: replica, metrics: m, leadership: newLeadership()}
 	exposition := promhttp.HandlerFor(options.Metrics, promhttp.HandlerOpts{EnableOpenMetrics: true})
 	s.routes = map[string]route{
-		"/v1/kv":       {http.MethodGet: s.counted("list", s.list)},
-		"/v1/sessions": {http.MethodPost: s.counted("session_create", s.createSession)},
-		"/v1/status":   {http.MethodGet: s.status},
-		"/v1/log":      {http.MethodGet: s.log},
-		"/livez":       {http.MethodGet: s.livez},
-		"/readyz":      {http.MethodGet: s.readyz},
-		"/metrics":     {http.MethodGet: plain(exposition)},
+		"/v1/kv":              {http.MethodGet: s.counted("list", s.list)},
+		"/v1/sessions":        {http.MethodPost: s.counted("session_create", s.createSession)},
+		"/v1/status":          {http.MethodGet: s.status},
+		"/v1/log":             {http.MethodGet: s.log},
+		"/v1/snapshot":        {http.MethodPost: s.snapshot},
+		"/v1/leader/transfer": {http.MethodPost: s.transfer},
+		"/livez":              {http.MethodGet: s.livez},
+		"/readyz":             {http.MethodGet: s.readyz},
+		"/metrics":            {http.MethodGet: plain(exposition)},
 	}
 	s.subtrees = map[string]route{
 		"/v1/kv/": {
@@ -70,8 +74,10 @@ func NewService(machine *Machine, replica Replica, options Options) (*Service, e
 func (s *Service) Stop() { s.stopping.Store(true) }
 
 // LeadershipChanged tells the service whether this node leads in a term, so that it gives up waiting
-// for writes it proposed in others. It should be called for each change, and may be called late.
+// for writes it proposed in others, and that another look at who leads is worth it. It should be called for each
+// change, and may be called late.
 func (s *Service) LeadershipChanged(term protocol.Term, leading bool) {
+	s.leadership.changed()
 	s.machine.proposals.lost(term, leading, s.replica.Status().CommitIndex)
 }
 
@@ -139,9 +145,9 @@ func (s *Service) counted(op string, handle handler) handler {
 	}
 }
 
-func stoppingHandler(http.ResponseWriter, *http.Request) error {
-	return unavailable("stopping", "this node is stopping")
-}
+func stoppingHandler(http.ResponseWriter, *http.Request) error { return stopping() }
+
+func stopping() *refusal { return unavailable("stopping", "this node is stopping") }
 
 func (r route) allow() string {
 	var methods []string

@@ -16,26 +16,22 @@ type session struct {
 	answer   Result
 }
 
-func (s *session) remember(c Command, answer Result) {
-	s.last, s.digest, s.answer = c.Sequence, c.digest(), answer
-	s.answer.Replayed = true
-}
+// expiry orders the sessions by when they expire.
+type expiry struct{ deadline, id uint64 }
 
-// sessionTable holds the live sessions. Each takes a fixed number of bytes, so their number bounds them.
+// sessionTable holds the live sessions, as values, so that a copy of byID shares nothing that changes. Each takes a
+// fixed number of bytes, so their number bounds them.
 type sessionTable struct {
-	byID       map[uint64]*session
-	byDeadline *btree.BTreeG[*session]
+	byID       btree.Map[uint64, session]
+	byDeadline *btree.BTreeG[expiry]
 	expired    uint64 // sessions expired so far
 }
 
 func newSessionTable() sessionTable {
-	earlier := func(a, b *session) bool {
+	earlier := func(a, b expiry) bool {
 		return a.deadline < b.deadline || a.deadline == b.deadline && a.id < b.id
 	}
-	return sessionTable{
-		byID:       map[uint64]*session{},
-		byDeadline: btree.NewBTreeGOptions(earlier, btree.Options{NoLocks: true}),
-	}
+	return sessionTable{byDeadline: btree.NewBTreeGOptions(earlier, btree.Options{NoLocks: true})}
 }
 
 // expire drops the sessions whose deadline log time has reached.
@@ -45,51 +41,60 @@ func (t *sessionTable) expire(now uint64) {
 		if !ok || first.deadline > now {
 			return
 		}
-		t.drop(first)
+		t.delete(first.id)
 		t.expired++
 	}
 }
 
 func (t *sessionTable) create(id, now uint64, c Command) Result {
-	if uint64(len(t.byID)) >= c.Limit {
+	if uint64(t.byID.Len()) >= c.Limit {
 		return Result{Verdict: SessionsFull}
 	}
-	s := &session{id: id, ttl: c.TTL, deadline: now + c.TTL}
-	t.byID[id] = s
-	t.byDeadline.Set(s)
+	t.put(session{id: id, ttl: c.TTL, deadline: now + c.TTL})
 	return Result{}
 }
 
 func (t *sessionTable) delete(id uint64) Result {
-	s, ok := t.byID[id]
+	s, ok := t.byID.Delete(id)
 	if !ok {
 		return Result{Verdict: SessionGone}
 	}
-	t.drop(s)
+	t.byDeadline.Delete(expiry{s.deadline, s.id})
 	return Result{}
 }
 
-func (t *sessionTable) drop(s *session) {
-	delete(t.byID, s.id)
-	t.byDeadline.Delete(s)
+// put stores a session as it is now.
+func (t *sessionTable) put(s session) {
+	old, existed := t.byID.Set(s.id, s)
+	if existed && old.deadline != s.deadline {
+		t.byDeadline.Delete(expiry{old.deadline, old.id})
+	}
+	t.byDeadline.Set(expiry{s.deadline, s.id})
 }
 
-// admit returns the session if c is a new write of it, and otherwise nil and the answer.
-func (t *sessionTable) admit(c Command, now uint64) (*session, Result) {
-	s, ok := t.byID[c.Session]
+// admit keeps the command's session alive. It returns that session if c is a new write of it; otherwise fresh is false
+// and result the answer.
+func (t *sessionTable) admit(c Command, now uint64) (s session, result Result, fresh bool) {
+	s, ok := t.byID.Get(c.Session)
 	if !ok {
-		return nil, Result{Verdict: SessionGone}
+		return s, Result{Verdict: SessionGone}, false
 	}
-	t.byDeadline.Delete(s)
 	s.deadline = now + s.ttl
-	t.byDeadline.Set(s)
+	t.put(s)
 	switch {
 	case c.Sequence > s.last:
-		return s, Result{}
+		return s, Result{}, true
 	case c.Sequence < s.last:
-		return nil, Result{Verdict: SequenceTooOld}
+		return s, Result{Verdict: SequenceTooOld}, false
 	case c.digest() != s.digest:
-		return nil, Result{Verdict: SequenceReused}
+		return s, Result{Verdict: SequenceReused}, false
 	}
-	return nil, s.answer
+	return s, s.answer, false
+}
+
+// remember keeps the answer to a new write of a session.
+func (t *sessionTable) remember(s session, c Command, answer Result) {
+	answer.Replayed = true
+	s.last, s.digest, s.answer = c.Sequence, c.digest(), answer
+	t.put(s)
 }

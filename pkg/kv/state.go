@@ -2,7 +2,6 @@ package kv
 
 import (
 	"fmt"
-	"slices"
 
 	"github.com/tidwall/btree"
 
@@ -86,13 +85,13 @@ func (s *state) execute(c Command) Result {
 	if c.Session == 0 {
 		return s.write(c)
 	}
-	sess, result := s.sessions.admit(c, s.now)
-	if sess == nil {
+	sess, result, fresh := s.sessions.admit(c, s.now)
+	if !fresh {
 		return result
 	}
 	result = s.write(c)
 	result.Position = s.applied
-	sess.remember(c, result)
+	s.sessions.remember(sess, c, result)
 	return result
 }
 
@@ -107,14 +106,16 @@ func (s *state) write(c Command) Result {
 	case c.Op == OpDelete:
 		return s.remove(key, old, present)
 	}
-	value := slices.Clip(c.Value)
+	var value []byte
 	if c.Op == OpAppend {
 		if uint64(len(old.value)+len(c.Value)) > c.Limit {
 			return Result{Verdict: TooLarge, Revision: old.revision}
 		}
-		// Readers may hold the old value: they see only its own length, so room behind it may be filled.
-		value = append(old.value, c.Value...)
+		// Readers and views may hold the old value: they see only its own length, so room behind it may be filled.
+		value = old.value
 	}
+	// A copy, so that no entry, nor what it was read in, is kept in memory by a value.
+	value = append(value, c.Value...)
 	if !present {
 		s.bytes += int64(len(key))
 	}

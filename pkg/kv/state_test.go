@@ -116,21 +116,29 @@ func TestMachine_AppendKeepsOldValues(t *testing.T) {
 
 // model is the dumb twin: a Go map, and per session every answer ever given.
 type model struct {
+	now       uint64
 	values    map[string]string
 	revisions map[string]protocol.Index
 	sessions  map[uint64]*modelSession
 }
 
 type modelSession struct {
-	last   uint64
-	asked  string
-	answer Result
+	ttl, deadline uint64
+	last          uint64
+	asked         string
+	answer        Result
+}
+
+func newModel() *model {
+	return &model{values: map[string]string{}, revisions: map[string]protocol.Index{}, sessions: map[uint64]*modelSession{}}
 }
 
 func (m *model) apply(c Command, at protocol.Position) Result {
+	m.now = max(m.now, c.Time)
+	maps.DeleteFunc(m.sessions, func(_ uint64, s *modelSession) bool { return s.deadline <= m.now })
 	switch c.Op {
 	case OpCreateSession:
-		m.sessions[uint64(at.Index)] = &modelSession{}
+		m.sessions[uint64(at.Index)] = &modelSession{ttl: c.TTL, deadline: m.now + c.TTL}
 		return Result{Position: at}
 	case OpDeleteSession:
 		if m.sessions[c.Session] == nil {
@@ -143,6 +151,9 @@ func (m *model) apply(c Command, at protocol.Position) Result {
 		return m.write(c, at)
 	}
 	s := m.sessions[c.Session]
+	if s != nil {
+		s.deadline = m.now + s.ttl
+	}
 	asked := fmt.Sprintf("%d %d %d %q %q", c.Op, c.Condition, c.Revision, c.Key, c.Value)
 	switch {
 	case s == nil:
@@ -187,10 +198,10 @@ func (m *model) write(c Command, at protocol.Position) Result {
 }
 
 func drawCommand(t *rapid.T, sessions []uint64) Command {
-	c := Command{Op: Op(rapid.IntRange(1, 5).Draw(t, "op"))}
+	c := Command{Op: Op(rapid.IntRange(1, 5).Draw(t, "op")), Time: rapid.Uint64Range(0, 30).Draw(t, "time")}
 	switch c.Op {
 	case OpCreateSession:
-		c.Limit, c.TTL = 1000, 1<<40
+		c.Limit, c.TTL = 1000, rapid.SampledFrom([]uint64{0, 5, 1 << 40}).Draw(t, "ttl")
 		return c
 	case OpDeleteSession:
 		c.Session = rapid.SampledFrom(sessions).Draw(t, "session")
@@ -218,7 +229,7 @@ func drawCommand(t *rapid.T, sessions []uint64) Command {
 // second machine that applies the same log ends in the same state.
 func TestMachine_AgainstModel(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		m := &model{values: map[string]string{}, revisions: map[string]protocol.Index{}, sessions: map[uint64]*modelSession{}}
+		m := newModel()
 		machine, twin := NewMachine(), NewMachine()
 		sessions := []uint64{1}
 		var log []protocol.Entry
@@ -272,8 +283,9 @@ func dump(m *Machine) string {
 	for _, item := range items {
 		fmt.Fprintf(&b, "%q %q %d\n", item.Key, item.Value, item.Revision)
 	}
-	m.state.sessions.byDeadline.Scan(func(s *session) bool {
-		fmt.Fprintf(&b, "%+v\n", *s)
+	m.state.sessions.byDeadline.Scan(func(e expiry) bool {
+		s, _ := m.state.sessions.byID.Get(e.id)
+		fmt.Fprintf(&b, "%d %+v\n", e.deadline, s)
 		return true
 	})
 	return b.String()

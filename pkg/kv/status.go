@@ -53,7 +53,8 @@ type logEntry struct {
 	Checksum uint32         `json:"checksum"`
 }
 
-// log shows the durable prefix of this node's log.
+// log shows the durable part of this node's log. Where the log begins behind the index asked for, because a snapshot
+// covers what came before, so does the page.
 func (s *Service) log(w http.ResponseWriter, r *http.Request) error {
 	values, err := query(r, "from", "limit")
 	if err != nil {
@@ -68,11 +69,15 @@ func (s *Service) log(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	page := logBody{First: protocol.Index(from), Entries: []logEntry{}}
-	if page.First > s.replica.Status().DurableIndex {
-		limit = 0
+	st := s.replica.Status()
+	page.First = max(page.First, st.FirstIndex)
+	if page.First <= st.DurableIndex {
+		for _, e := range s.replica.Entries(page.First, int(limit)) {
+			page.Entries = append(page.Entries, logEntry{Index: e.Index, Term: e.Term, Checksum: e.Checksum()})
+		}
 	}
-	for _, e := range s.replica.Entries(page.First, int(limit)) {
-		page.Entries = append(page.Entries, logEntry{Index: e.Index, Term: e.Term, Checksum: e.Checksum()})
+	if len(page.Entries) > 0 {
+		page.First = page.Entries[0].Index // later than that, if the log was compacted meanwhile
 	}
 	writeJSON(w, http.StatusOK, page)
 	return nil

@@ -151,6 +151,8 @@ func (s *Service) notProposed(r *http.Request, err error) error {
 		return unknown(http.StatusConflict, "in_flight", "%v: repeat the request", err)
 	case errors.Is(err, raft.ErrNotLeader):
 		return notLeading(s.replica.Status(), r)
+	case errors.Is(err, raft.ErrTransferring):
+		return unavailable("transferring", "%v", err)
 	case errors.Is(err, raft.ErrOverloaded):
 		return unavailable("overloaded", "%v", err)
 	case errors.Is(err, raft.ErrTooLarge):

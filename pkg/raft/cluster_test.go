@@ -1,9 +1,13 @@
 package raft
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"hash/crc32"
+	"io"
 	"math/rand/v2"
 	"slices"
 	"sync"
@@ -58,7 +62,7 @@ func (c *cluster) start(id protocol.NodeID) {
 	c.machines[id] = &machine{}
 	opts := Options{
 		ID: id, Members: c.ids, State: c.disks[id].state(),
-		Transport: endpoint{c.net, id}, Storage: c.disks[id], StateMachine: c.machines[id],
+		Transport: endpoint{c.net, id}, Storage: c.disks[id], Snapshots: c.disks[id], StateMachine: c.machines[id],
 		Rand: newRand(uint64(id[1])),
 	}
 	if c.change != nil {
@@ -155,6 +159,10 @@ type disk struct {
 	err     error
 	stuck   chan struct{} // not nil: Persist waits for it
 	batches []int         // how many each Persist had
+
+	snapshots map[protocol.SnapshotMeta][]byte
+	receiving protocol.SnapshotMeta
+	received  []byte
 }
 
 func (d *disk) Persist(batches ...protocol.Persist) error {
@@ -172,19 +180,90 @@ func (d *disk) Persist(batches ...protocol.Persist) error {
 	}
 	d.batches = append(d.batches, len(batches))
 	for _, b := range batches {
-		d.saved.HardState = b.HardState
+		s := &d.saved
+		s.HardState = b.HardState
+		if !b.Install.IsZero() {
+			s.Snapshot, s.Compacted, s.Entries = b.Install, b.Install.Position, nil
+		}
+		if b.Compact.Index > s.Compacted.Index {
+			s.Entries = slices.Clone(s.Entries[b.Compact.Index-s.Compacted.Index:])
+			s.Compacted = b.Compact
+		}
 		if len(b.Entries) > 0 {
-			kept := b.Entries[0].Index - 1
-			d.saved.Entries = append(d.saved.Entries[:kept:kept], b.Entries...)
+			kept := b.Entries[0].Index - 1 - s.Compacted.Index
+			s.Entries = append(s.Entries[:kept:kept], b.Entries...)
 		}
 	}
 	return nil
 }
 
+// SaveSnapshot implements Snapshots.
+func (d *disk) SaveSnapshot(at protocol.Position, write func(io.Writer) error) (protocol.SnapshotMeta, error) {
+	var data bytes.Buffer
+	if err := write(&data); err != nil {
+		return protocol.SnapshotMeta{}, err
+	}
+	time.Sleep(5 * time.Millisecond)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	meta := protocol.SnapshotMeta{Position: at, Size: int64(data.Len()), Checksum: crc32.ChecksumIEEE(data.Bytes())}
+	d.keep(meta, data.Bytes())
+	d.saved.Snapshot = meta
+	return meta, nil
+}
+
+func (d *disk) keep(meta protocol.SnapshotMeta, data []byte) {
+	if d.snapshots == nil {
+		d.snapshots = map[protocol.SnapshotMeta][]byte{}
+	}
+	d.snapshots[meta] = data
+}
+
+// ReceiveSnapshot implements Snapshots.
+func (d *disk) ReceiveSnapshot(meta protocol.SnapshotMeta, offset int64, data []byte) (int64, bool, error) {
+	time.Sleep(time.Millisecond)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.receiving != meta {
+		d.receiving, d.received = meta, nil
+	}
+	if offset == int64(len(d.received)) {
+		d.received = append(d.received, data...)
+	}
+	next := int64(len(d.received))
+	if next < meta.Size {
+		return next, false, nil
+	}
+	if crc32.ChecksumIEEE(d.received) != meta.Checksum {
+		d.received = nil
+		return 0, false, nil
+	}
+	d.keep(meta, d.received)
+	return next, true, nil
+}
+
+// OpenSnapshot implements Snapshots.
+func (d *disk) OpenSnapshot(meta protocol.SnapshotMeta) (SnapshotReader, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	data, ok := d.snapshots[meta]
+	if !ok {
+		return nil, ErrNoSnapshot
+	}
+	return open{bytes.NewReader(data)}, nil
+}
+
+// open is a snapshot being read.
+type open struct{ *bytes.Reader }
+
+func (open) Close() error { return nil }
+
 func (d *disk) state() protocol.State {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return protocol.State{HardState: d.saved.HardState, Entries: slices.Clone(d.saved.Entries)}
+	state := d.saved
+	state.Entries = slices.Clone(state.Entries)
+	return state
 }
 
 func (d *disk) set(change func(*disk)) {
@@ -195,9 +274,10 @@ func (d *disk) set(change func(*disk)) {
 
 // machine is a StateMachine that remembers.
 type machine struct {
-	mu      sync.Mutex
-	entries []protocol.Entry
-	err     error
+	mu       sync.Mutex
+	entries  []protocol.Entry
+	restored int
+	err      error
 }
 
 func (m *machine) Apply(_ context.Context, entries []protocol.Entry) error {
@@ -205,6 +285,28 @@ func (m *machine) Apply(_ context.Context, entries []protocol.Entry) error {
 	defer m.mu.Unlock()
 	m.entries = append(m.entries, entries...)
 	return m.err
+}
+
+// Snapshot writes the entries themselves.
+func (m *machine) Snapshot() (func(io.Writer) error, error) {
+	m.mu.Lock()
+	entries := m.entries[:len(m.entries):len(m.entries)]
+	m.mu.Unlock()
+	return func(w io.Writer) error { return json.NewEncoder(w).Encode(entries) }, nil
+}
+
+func (m *machine) Restore(_ context.Context, at protocol.Position, snapshot io.Reader) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.entries = nil
+	m.restored++
+	if err := json.NewDecoder(snapshot).Decode(&m.entries); err != nil {
+		return err
+	}
+	if last := m.entries[len(m.entries)-1]; last.Position() != at {
+		return fmt.Errorf("a snapshot at %v ends with %v", at, last.Position())
+	}
+	return nil
 }
 
 func (m *machine) last() protocol.Index {

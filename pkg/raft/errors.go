@@ -13,6 +13,18 @@ var (
 	ErrNoLeader = protocol.ErrNoLeader
 	// ErrOverloaded: see protocol.ErrOverloaded.
 	ErrOverloaded = protocol.ErrOverloaded
+	// ErrTransferring: see protocol.ErrTransferring.
+	ErrTransferring = protocol.ErrTransferring
+	// ErrTransferFailed: see protocol.ErrTransferFailed.
+	ErrTransferFailed = protocol.ErrTransferFailed
+	// ErrTransferTarget: see protocol.ErrTransferTarget.
+	ErrTransferTarget = protocol.ErrTransferTarget
+	// ErrNoSnapshot is returned by Snapshots.OpenSnapshot for a snapshot that is gone; the replica then sends a newer
+	// one.
+	ErrNoSnapshot = errors.New("no such snapshot")
+	// ErrSnapshot is returned by Snapshot for an index that is not applied or not above the last snapshot's, and when
+	// the replica has no place for snapshots; nothing was changed.
+	ErrSnapshot = errors.New("no snapshot can be taken there")
 	// ErrTooLarge is returned by Propose for a command above Options.MaxCommandBytes; nothing was appended.
 	ErrTooLarge = errors.New("the command is too large")
 	// ErrStopped is returned by every method that needs a running replica after Kill or a fatal error.

@@ -24,19 +24,19 @@ func (noEvents) Await(context.Context, uint64) error { return nil }
 // Event is one thing that happened to a replica, as docs/events.md describes it. Fields that an event does not
 // have are zero.
 type Event struct {
-	Name string        // start, role, leader, vote, append, durable, truncate, commit, apply, and storage's
+	Name string        // start, role, leader, vote, append, durable, truncate, commit, apply, snapshot, install, and storage's
 	Term protocol.Term // current when it happened
 
 	VotedFor  protocol.NodeID // start
-	LastTerm  protocol.Term   // start
+	LastTerm  protocol.Term   // start, snapshot, install
 	Role      string          // role, commit
 	OldRole   string          // role
 	Reason    string          // role, stop
 	Leader    protocol.NodeID // leader
 	Candidate protocol.NodeID // vote
 	From      protocol.Index  // truncate
-	First     protocol.Index  // append, durable, commit, apply
-	Last      protocol.Index  // these, and start
+	First     protocol.Index  // append, durable, commit, apply, snapshot, start
+	Last      protocol.Index  // these, and install
 	Entries   []protocol.Entry
 	Durable   bool // append
 
@@ -45,7 +45,7 @@ type Event struct {
 }
 
 func startEvent(s Status) Event {
-	return Event{Name: "start", Term: s.Term, VotedFor: s.VotedFor, Last: s.LastIndex, LastTerm: s.LastTerm}
+	return Event{Name: "start", Term: s.Term, VotedFor: s.VotedFor, First: s.FirstIndex, Last: s.LastIndex, LastTerm: s.LastTerm}
 }
 
 // StopEvent is the last event of a clean end.
@@ -78,6 +78,10 @@ func eventOf(e protocol.Event) (Event, bool) {
 		return Event{Name: "durable", Term: e.Term, First: e.First, Last: e.Last}, true
 	case protocol.LogTruncated:
 		return Event{Name: "truncate", Term: e.Term, From: e.From}, true
+	case protocol.SnapshotSaved:
+		return Event{Name: "snapshot", Term: e.Term, First: e.Compacted.Index, Last: e.Meta.Index, LastTerm: e.Meta.Term}, true
+	case protocol.SnapshotInstalled:
+		return Event{Name: "install", Term: e.Term, Last: e.Meta.Index, LastTerm: e.Meta.Term}, true
 	case protocol.EntriesCommitted:
 		event := entriesEvent("commit", e.Term, e.Entries)
 		event.Role = e.Role.String()

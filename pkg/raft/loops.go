@@ -73,7 +73,10 @@ func (r *Replica) runReplicator(p *peer) {
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	for {
-		due := r.replicate(p)
+		due, sends := r.replicate(p)
+		if !sends {
+			p.closeSnapshot()
+		}
 		var fire <-chan time.Time
 		if !due.IsZero() {
 			timer.Reset(time.Until(due))
@@ -89,14 +92,15 @@ func (r *Replica) runReplicator(p *peer) {
 	}
 }
 
-// replicate sends what is to be sent now and returns when to look again; zero: only when there is work.
-func (r *Replica) replicate(p *peer) time.Time {
+// replicate sends what is to be sent now. It returns when to look again (zero: only when there is work), and whether
+// a snapshot is on its way.
+func (r *Replica) replicate(p *peer) (due time.Time, sendsSnapshot bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	now := time.Now()
 	r.absorb(now, r.node.Replicate(now, p.id))
 	r.stats.busy["replicate"] += time.Since(now)
-	return r.node.ReplicateDeadline(p.id)
+	return r.node.ReplicateDeadline(p.id), r.node.SendsSnapshot(p.id)
 }
 
 // runApplier hands committed entries to the state machine, in batches and outside the mutex.
@@ -116,33 +120,58 @@ func (r *Replica) runApplier() {
 
 func (r *Replica) apply() error {
 	for r.ctx.Err() == nil {
-		entries, event := r.nextApply()
-		if len(entries) == 0 {
+		next := r.nextApply()
+		if next.restore.IsZero() && len(next.entries) == 0 {
 			return nil
 		}
-		if err := r.awaitEvent(event); err != nil {
+		if err := r.awaitEvent(next.event); err != nil {
 			return err
 		}
-		began := time.Now()
-		if err := r.opts.StateMachine.Apply(r.ctx, entries); err != nil {
-			return fmt.Errorf("apply entries %d to %d: %w", entries[0].Index, entries[len(entries)-1].Index, err)
+		if !next.restore.IsZero() {
+			if err := r.restore(next.restore); err != nil {
+				return err
+			}
+			continue
 		}
-		r.mu.Lock()
-		r.stats.busy["apply"] += time.Since(began)
-		r.stats.applied(entries, time.Now())
-		r.node.Applied(entries[len(entries)-1].Index)
-		r.mu.Unlock()
+		if err := r.execute(next.entries); err != nil {
+			return err
+		}
 	}
 	return nil
 }
 
-// nextApply takes the next entries and records that they are about to be applied.
-func (r *Replica) nextApply() ([]protocol.Entry, uint64) {
+// work is what the applier does next: restore a snapshot, or execute entries.
+type work struct {
+	restore protocol.SnapshotMeta
+	entries []protocol.Entry
+	event   uint64 // that tells of it
+}
+
+// nextApply takes what is next and records that it is about to be applied.
+func (r *Replica) nextApply() work {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	entries := r.node.Committed(applyBatch)
+	restore, entries := r.node.Committed(applyBatch)
 	if len(entries) > 0 {
 		r.eventPos = r.opts.Events.Record(applyEvent(r.node.Status().Term, entries))
 	}
-	return entries, r.eventPos
+	return work{restore, entries, r.eventPos}
+}
+
+func (r *Replica) execute(entries []protocol.Entry) error {
+	began := time.Now()
+	if err := r.opts.StateMachine.Apply(r.ctx, entries); err != nil {
+		return fmt.Errorf("apply entries %d to %d: %w", entries[0].Index, entries[len(entries)-1].Index, err)
+	}
+	last := entries[len(entries)-1].Position()
+	r.mu.Lock()
+	r.stats.busy["apply"] += time.Since(began)
+	r.stats.applied(entries, time.Now())
+	r.node.Applied(last.Index)
+	due := r.snapshotDue(last.Index)
+	r.mu.Unlock()
+	if !due {
+		return nil
+	}
+	return r.takeSnapshot(last)
 }

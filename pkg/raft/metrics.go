@@ -11,7 +11,7 @@ import (
 // The closed sets of label values: every series exists from the first scrape on.
 var (
 	electionKinds    = []string{"pre_vote", "vote"}
-	electionReasons  = []string{"timeout", "leader_lost"}
+	electionReasons  = []string{"timeout", "leader_lost", "transfer"}
 	electionOutcomes = []string{"won", "lost", "superseded", "timed_out"}
 	voteDecisions    = []string{"granted", "stale_term", "already_voted", "log_behind", "leader_alive", "not_member"}
 	stepdownReasons  = []string{"higher_term", "quorum_lost"}
@@ -21,6 +21,9 @@ var (
 	lostReasons      = []string{"leadership_lost"}
 	entryKinds       = []string{"command", "noop"}
 	readResults      = []string{"ok", "not_leader", "timeout"}
+	peerStates       = []string{"probe", "replicate", "snapshot"}
+	snapshotResults  = []string{"ok", "error"}
+	directions       = []string{"sent", "received"}
 	busyLoops        = []string{"apply", "disk", "lock", "replicate"}
 	timers           = []string{"election", "heartbeat"}
 	queues           = []string{"apply", "disk", "proposals", "reads"}
@@ -50,6 +53,8 @@ func (s *stats) initHistograms() {
 	s.commitSeconds = native("raft_commit_latency_seconds", "Time from a proposal to its commit, on the leader that took it.")
 	s.applySeconds = native("raft_apply_latency_seconds", "Time from knowing of a commit to having applied it.")
 	s.readSeconds = latency("raft_read_index_duration_seconds", "Time from a linearizable read's start to its read index.")
+	s.createSeconds = latency("raft_snapshot_create_duration_seconds", "Time from taking a view of the state to a durable snapshot of it.")
+	s.installSeconds = latency("raft_snapshot_install_duration_seconds", "Time to restore the state machine from a snapshot.")
 	s.applyEntries = counts("raft_apply_batch_entries", "Entries handed to the state machine at a time.", 1, 4, 7)
 	s.batchEntries = counts("raft_append_batch_entries", "Entries per AppendEntries that has any.", 1, 4, 7)
 	s.batchBytes = counts("raft_append_batch_bytes", "Bytes of data per AppendEntries with entries.", 64, 8, 8)
@@ -66,7 +71,7 @@ func (s *stats) initHistograms() {
 func registerMetrics(registry prometheus.Registerer, r *Replica) error {
 	s := &r.stats
 	for _, c := range []prometheus.Collector{
-		s.electionSeconds, s.commitSeconds, s.applySeconds, s.readSeconds,
+		s.electionSeconds, s.commitSeconds, s.applySeconds, s.readSeconds, s.createSeconds, s.installSeconds,
 		s.applyEntries, s.batchEntries, s.batchBytes, s.lateness, newCollector(r),
 	} {
 		if err := registry.Register(c); err != nil {
@@ -98,6 +103,12 @@ var collected = []struct {
 	{"raft_durable_log_index", "Index up to which the log is on disk.", nil},
 	{"raft_commit_index", "Highest index known to be committed.", nil},
 	{"raft_applied_index", "Highest index that the state machine has executed.", nil},
+	{"raft_snapshot_index", "Index up to which the newest snapshot reaches; 0: none.", nil},
+	{"raft_snapshot_size_bytes", "Size of the newest snapshot.", nil},
+	{"raft_snapshots_created_total", "Snapshots of this node's own state.", []string{"result"}},
+	{"raft_snapshots_sent_total", "Snapshots sent to followers.", []string{"peer", "result"}},
+	{"raft_snapshots_installed_total", "Leaders' snapshots that took the place of the log.", []string{"result"}},
+	{"raft_snapshot_transfer_bytes_total", "Bytes of snapshots' data sent and received.", []string{"direction"}},
 	{"raft_elections_started_total", "Campaigns and pre-votes begun.", []string{"kind", "reason"}},
 	{"raft_elections_finished_total", "Campaigns and pre-votes ended.", []string{"kind", "outcome"}},
 	{"raft_leader_changes_total", "Leaders that this node came to know.", nil},
@@ -222,7 +233,13 @@ func (s *scrape) takeState(r *Replica, status Status) {
 		s.state("raft_known_leader", member == status.Leader, string(member))
 	}
 	s.gauge("raft_members", float64(len(status.Members)), "voters")
-	s.gauge("raft_first_log_index", float64(min(1, status.LastIndex)))
+	first := status.FirstIndex
+	if first > status.LastIndex {
+		first = 0
+	}
+	s.gauge("raft_first_log_index", float64(first))
+	s.gauge("raft_snapshot_index", float64(status.Snapshot.Index))
+	s.gauge("raft_snapshot_size_bytes", float64(status.Snapshot.Size))
 	s.gauge("raft_last_log_index", float64(status.LastIndex))
 	s.gauge("raft_durable_log_index", float64(status.DurableIndex))
 	s.gauge("raft_commit_index", float64(status.CommitIndex))
@@ -255,6 +272,7 @@ func (s *scrape) takeReplication(r *Replica, status Status) {
 		s.counter("raft_append_entries_sent_total", float64(p.appends), peer)
 		s.counter("raft_entries_sent_total", float64(p.entries), peer)
 		s.counter("raft_entry_bytes_sent_total", float64(p.bytes), peer)
+		s.counter("raft_snapshots_sent_total", float64(st.snapshotsSent[pair{peer, "ok"}]), peer, "ok")
 		for _, result := range replyResults {
 			s.counter("raft_append_entries_replies_total", float64(p.replies[result]), peer, result)
 		}
@@ -264,9 +282,13 @@ func (s *scrape) takeReplication(r *Replica, status Status) {
 		s.gauge("raft_peer_match_index", float64(p.MatchIndex), peer)
 		s.gauge("raft_peer_inflight_requests", float64(p.Inflight), peer)
 		s.gauge("raft_peer_contact_age_seconds", s.age(p.Contact), peer)
-		s.state("raft_peer_state", p.Probing, peer, "probe")
-		s.state("raft_peer_state", !p.Probing, peer, "replicate")
+		for _, state := range peerStates {
+			s.state("raft_peer_state", p.State == state, peer, state)
+		}
 	}
+	s.counters("raft_snapshots_created_total", st.snapshotsCreated, snapshotResults)
+	s.counters("raft_snapshots_installed_total", st.snapshotsInstalled, []string{"ok"})
+	s.counters("raft_snapshot_transfer_bytes_total", st.snapshotBytes, directions)
 	s.counter("raft_heartbeats_received_total", float64(st.heartbeatsReceived))
 	s.counters("raft_append_entries_received_total", st.appendsReceived, receivedResults)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"math/rand/v2"
 	"time"
@@ -28,11 +29,37 @@ type Storage interface {
 	Persist(batches ...protocol.Persist) error
 }
 
-// StateMachine executes committed entries.
+// StateMachine executes committed entries. One goroutine calls its methods, in order.
 type StateMachine interface {
 	// Apply executes entries: committed, in order, without a gap or a repetition within one process, of every
-	// kind. One goroutine calls it. It must end when ctx does; its error is fatal: the replica stops.
+	// kind. It must end when ctx does; its error is fatal: the replica stops.
 	Apply(ctx context.Context, entries []protocol.Entry) error
+	// Snapshot returns at once a view of the state as it is after the last Apply. write is called later, in
+	// another goroutine, while Apply goes on. An error of either is fatal.
+	Snapshot() (write func(io.Writer) error, err error)
+	// Restore replaces the whole state by what a snapshot holds that was taken, on some node, after the entry at
+	// that position was applied. Its error is fatal.
+	Restore(ctx context.Context, at protocol.Position, snapshot io.Reader) error
+}
+
+// Snapshots stores snapshots. Its methods run beside Storage.Persist and each other, for as long as they take, and
+// must hold nobody up; but for ErrNoSnapshot their errors are fatal.
+type Snapshots interface {
+	// SaveSnapshot stores a snapshot of this node's own, whose data write writes, and returns what describes it once
+	// it is durable.
+	SaveSnapshot(at protocol.Position, write func(io.Writer) error) (protocol.SnapshotMeta, error)
+	// ReceiveSnapshot takes a chunk of a leader's snapshot. Chunks that follow on what it holds of the same snapshot
+	// are kept, others are not; next is where the following chunk must begin. complete: every byte is there,
+	// agrees with meta's checksum and is durable, so that a batch with Install may name it.
+	ReceiveSnapshot(meta protocol.SnapshotMeta, offset int64, data []byte) (next int64, complete bool, err error)
+	// OpenSnapshot reads a stored snapshot, which stays readable until it is closed; ErrNoSnapshot if it is gone.
+	OpenSnapshot(meta protocol.SnapshotMeta) (SnapshotReader, error)
+}
+
+// SnapshotReader reads one snapshot's data.
+type SnapshotReader interface {
+	io.ReaderAt
+	io.Closer
 }
 
 // Options configure a Replica. A zero field means the default that it names.
@@ -43,6 +70,7 @@ type Options struct {
 
 	Transport    Transport    // required, but for a cluster of one
 	Storage      Storage      // required
+	Snapshots    Snapshots    // nil: none are taken or received, and the log is never compacted
 	StateMachine StateMachine // required
 	Rand         *rand.Rand   // draws election time-outs; required, seeded differently on each node
 
@@ -55,6 +83,11 @@ type Options struct {
 	MaxInflight     int // AppendEntries with entries outstanding per peer; 4
 	MaxPending      int // proposals that wait for a majority; 4096
 	MaxCommandBytes int // in one command; 2 MiB
+
+	SnapshotEntries    int // entries applied since the last snapshot that call for one; 10000; negative: only Snapshot takes any
+	SnapshotKeep       int // entries kept below a snapshot for slow followers; 1000; negative: none
+	SnapshotChunkBytes int // of data in one InstallSnapshot; 256 KiB
+	MaxSnapshotSenders int // followers that are sent a snapshot at a time; 2
 
 	DisablePreVote     bool // see protocol.Options, here and below
 	DisableStickiness  bool
@@ -82,6 +115,15 @@ func (o Options) withDefaults() Options {
 	if o.MaxCommandBytes == 0 {
 		o.MaxCommandBytes = 2 << 20
 	}
+	if o.SnapshotEntries == 0 {
+		o.SnapshotEntries = 10000
+	}
+	if o.SnapshotChunkBytes == 0 {
+		o.SnapshotChunkBytes = 256 << 10
+	}
+	if o.MaxPending == 0 {
+		o.MaxPending = protocol.Options{}.WithDefaults().MaxPending
+	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -102,6 +144,7 @@ func (o Options) Validate() error {
 	fault(o.Storage == nil, "Storage is nil: give the replica a disk")
 	fault(o.StateMachine == nil, "StateMachine is nil: give the replica something to apply commands to")
 	fault(o.Transport == nil && len(o.Members) > 1, "Transport is nil: a cluster of %d needs one", len(o.Members))
+	fault(o.SnapshotChunkBytes < 0, "SnapshotChunkBytes %d is negative: it must be above 0", o.SnapshotChunkBytes)
 	fault(o.RPCTimeout < 0, "RPCTimeout %v is negative: it must be above 0", o.RPCTimeout)
 	fault(o.MaxCommandBytes < 0, "MaxCommandBytes %d is negative: it must be above 0", o.MaxCommandBytes)
 	return errors.Join(faults...)
@@ -112,6 +155,7 @@ func (o Options) protocolOptions() protocol.Options {
 		ID: o.ID, Members: o.Members, Rand: o.Rand,
 		HeartbeatInterval: o.HeartbeatInterval, ElectionTimeout: o.ElectionTimeout,
 		MaxBatch: o.MaxBatch, MaxBatchBytes: o.MaxBatchBytes, MaxInflight: o.MaxInflight, MaxPending: o.MaxPending,
+		MaxSnapshotSenders: o.MaxSnapshotSenders, SnapshotKeep: o.SnapshotKeep,
 		DisablePreVote: o.DisablePreVote, DisableStickiness: o.DisableStickiness,
 		DisableCheckQuorum: o.DisableCheckQuorum, DisableNoop: o.DisableNoop,
 		LeaderURL: o.LeaderURL, Mutation: o.Mutation,

@@ -13,6 +13,10 @@ type peer struct {
 	id   protocol.NodeID
 	work signal
 	left <-chan struct{} // closed when the request before has left, or never will; guarded by Replica.mu
+
+	snapshotMu   sync.Mutex // guards what follows; held while a chunk is read
+	snapshot     SnapshotReader
+	snapshotMeta protocol.SnapshotMeta
 }
 
 func newPeer(id protocol.NodeID) *peer {
@@ -101,7 +105,8 @@ func (r *Replica) dispatch(m protocol.Message) {
 
 func isReply(body protocol.Body) bool {
 	switch body.(type) {
-	case protocol.AppendEntriesReply, protocol.RequestVoteReply, protocol.ConfirmLeaderReply, protocol.ReadIndexReply:
+	case protocol.AppendEntriesReply, protocol.RequestVoteReply, protocol.ConfirmLeaderReply, protocol.ReadIndexReply,
+		protocol.InstallSnapshotReply, protocol.TimeoutNowReply:
 		return true
 	}
 	return false
@@ -142,7 +147,16 @@ func (c *call) make(ctx context.Context) (protocol.Body, error) {
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
-	return c.r.opts.Transport.Call(ctx, c.message.To, c.message.Body, c.written)
+	body := c.message.Body
+	if request, ok := body.(protocol.InstallSnapshotRequest); ok {
+		filled, err := c.r.chunk(c.r.peers[c.message.To], request)
+		if err != nil {
+			return nil, err
+		}
+		c.r.count(func(s *stats) { s.snapshotBytes["sent"] += uint64(len(filled.Data)) })
+		body = filled
+	}
+	return c.r.opts.Transport.Call(ctx, c.message.To, body, c.written)
 }
 
 // written notes that the request has left: the next one may, and a heartbeat counts from now.
@@ -165,10 +179,13 @@ func (c *call) leave() {
 // timeout is the deadline of a call: the time-out plus what its size takes.
 func (c *call) timeout() time.Duration {
 	size := 0
-	if request, ok := c.message.Body.(protocol.AppendEntriesRequest); ok {
+	switch request := c.message.Body.(type) {
+	case protocol.AppendEntriesRequest:
 		for _, e := range request.Entries {
 			size += len(e.Data)
 		}
+	case protocol.InstallSnapshotRequest:
+		size = c.r.opts.SnapshotChunkBytes
 	}
 	return c.r.opts.RPCTimeout + time.Duration(size)*time.Second/bandwidth
 }

@@ -1,6 +1,7 @@
 package raft
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -22,6 +23,9 @@ type Replica struct {
 	held     []protocol.Message  // wait for their batch to be durable
 	pending  map[uint64]*Pending // requests of peers, by ticket
 	reads    map[uint64]chan protocol.ReadResult
+	chunks   []protocol.Chunk             // of a leader's snapshot, for storage
+	saving   bool                         // a snapshot of this node's own is being written
+	transfer chan protocol.TransferResult // who waits for a transfer to end; nil: nobody
 	tickets  uint64
 	eventPos uint64 // of the newest event recorded
 	stats    stats
@@ -31,6 +35,7 @@ type Replica struct {
 	leading   signal // leadership began or ended
 	diskWork  signal
 	applyWork signal
+	chunkWork signal
 	peers     map[protocol.NodeID]*peer
 	changes   chan Leadership
 
@@ -63,7 +68,7 @@ func New(opts Options) (*Replica, error) {
 	r := &Replica{
 		opts: opts, start: now, node: node,
 		pending: make(map[uint64]*Pending), reads: make(map[uint64]chan protocol.ReadResult),
-		heartbeat: newSignal(), leading: newSignal(), diskWork: newSignal(), applyWork: newSignal(),
+		heartbeat: newSignal(), leading: newSignal(), diskWork: newSignal(), applyWork: newSignal(), chunkWork: newSignal(),
 		peers: make(map[protocol.NodeID]*peer), changes: make(chan Leadership, 1),
 	}
 	r.stats = newStats(now)
@@ -79,6 +84,8 @@ func New(opts Options) (*Replica, error) {
 	r.wg.Go(r.runElectionTimer)
 	r.wg.Go(r.runDiskWriter)
 	r.wg.Go(r.runApplier)
+	r.wg.Go(r.runReceiver)
+	r.wake()
 	for _, id := range opts.Members {
 		if id != opts.ID {
 			p := newPeer(id)
@@ -156,6 +163,33 @@ func (r *Replica) ReadIndex(ctx context.Context) (protocol.Index, error) {
 	return 0, err
 }
 
+// TransferLeadership hands this node's leadership to a member; empty: to the most caught up. It returns when this node
+// leads no more, and takes no proposals meanwhile. Errors: ErrNotLeader, ErrTransferring, ErrTransferTarget,
+// ErrTransferFailed when the target did not take over within an election time-out (this node leads on),
+// ErrStopped, the context's (the transfer goes on).
+func (r *Replica) TransferLeadership(ctx context.Context, to protocol.NodeID) error {
+	result := make(chan protocol.TransferResult, 1)
+	var refusal error
+	err := r.step(func(now time.Time) protocol.Output {
+		var out protocol.Output
+		if out, refusal = r.node.Transfer(now, to); refusal == nil {
+			r.transfer = result
+		}
+		return out
+	})
+	if err = cmp.Or(err, refusal); err != nil {
+		return err
+	}
+	select {
+	case ended := <-result:
+		return ended.Err
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-r.ctx.Done():
+		return ErrStopped
+	}
+}
+
 // GetState tells the current term and whether this node takes itself for its leader.
 func (r *Replica) GetState() (protocol.Term, bool) {
 	s := r.Status()
@@ -185,6 +219,9 @@ func (r *Replica) Kill() {
 	r.cancel()
 	r.mu.Unlock()
 	r.wg.Wait()
+	for _, p := range r.peers {
+		p.closeSnapshot()
+	}
 }
 
 // Killed reports whether the replica has ended or is about to.
@@ -249,6 +286,14 @@ func (r *Replica) absorb(now time.Time, out protocol.Output) {
 		r.unsaved = append(r.unsaved, *out.Persist)
 		r.diskWork.raise()
 	}
+	if len(out.Chunks) > 0 {
+		r.chunks = append(r.chunks, out.Chunks...)
+		r.chunkWork.raise()
+	}
+	if out.Transfer != nil && r.transfer != nil {
+		r.transfer <- *out.Transfer
+		r.transfer = nil
+	}
 	r.held = append(r.held, out.SendAfterPersist...)
 	for _, m := range out.Send {
 		r.dispatch(m)
@@ -268,7 +313,7 @@ func (r *Replica) wake() {
 		r.deadline = deadline
 		r.heartbeat.raise()
 	}
-	if len(r.node.Committed(1)) > 0 {
+	if restore, entries := r.node.Committed(1); !restore.IsZero() || len(entries) > 0 {
 		r.applyWork.raise()
 	}
 }

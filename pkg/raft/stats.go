@@ -37,7 +37,12 @@ type stats struct {
 	reads         map[pair]uint64 // mode, result
 	busy          map[string]time.Duration
 
+	snapshotsCreated, snapshotsInstalled map[string]uint64 // result
+	snapshotsSent                        map[pair]uint64   // peer, result
+	snapshotBytes                        map[string]uint64 // direction
+
 	electionSeconds, commitSeconds, applySeconds, readSeconds prometheus.Histogram
+	createSeconds, installSeconds                             prometheus.Histogram
 	applyEntries, batchEntries, batchBytes                    prometheus.Histogram
 	lateness                                                  *prometheus.HistogramVec
 }
@@ -66,6 +71,8 @@ func newStats(now time.Time) stats {
 		peers: map[protocol.NodeID]*peerStats{}, appendsReceived: map[string]uint64{},
 		proposals: map[string]uint64{}, proposalsLost: map[string]uint64{}, appliedKinds: map[string]uint64{},
 		reads: map[pair]uint64{}, busy: map[string]time.Duration{},
+		snapshotsCreated: map[string]uint64{}, snapshotsInstalled: map[string]uint64{},
+		snapshotsSent: map[pair]uint64{}, snapshotBytes: map[string]uint64{},
 	}
 	s.initHistograms()
 	return s
@@ -105,6 +112,10 @@ func (s *stats) observe(now time.Time, e protocol.Event) {
 		s.leaderChanged(now, e)
 	case protocol.EntriesCommitted:
 		s.committed(now, e)
+	case protocol.SnapshotSent:
+		s.snapshotsSent[pair{string(e.Peer), e.Result}]++
+	case protocol.SnapshotInstalled:
+		s.snapshotsInstalled["ok"]++
 	case protocol.HeartbeatMerged:
 		s.peer(e.Peer).suppressed++
 	}
@@ -183,6 +194,22 @@ func (s *stats) readEnded(err error, took time.Duration) {
 	}
 	s.reads[pair{"read_index", result}]++
 }
+
+func (s *stats) snapshotSaved(err error, took time.Duration) {
+	if err != nil {
+		s.snapshotsCreated["error"]++
+		return
+	}
+	s.snapshotsCreated["ok"]++
+	s.createSeconds.Observe(took.Seconds())
+}
+
+func (s *stats) snapshotRestored(meta protocol.SnapshotMeta, took time.Duration) {
+	s.installSeconds.Observe(took.Seconds())
+	s.committedAt = slices.DeleteFunc(s.committedAt, func(c stamp) bool { return c.index <= meta.Index })
+}
+
+func (s *stats) chunkReceived(size int) { s.snapshotBytes["received"] += uint64(size) }
 
 // sending counts a request when it is handed on.
 func (s *stats) sending(m protocol.Message) {

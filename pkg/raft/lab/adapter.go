@@ -20,8 +20,8 @@ type Raft struct {
 	kill    func()
 }
 
-// Make starts server me of those that peers lead to, from what persister holds. It panics on bytes that no Raft
-// has saved: the suite's form has no place for an error. A suite with other timers changes the options.
+// Make starts server me of those that peers lead to, from what persister holds; it panics on bytes that no Raft has
+// saved, as the suite's form has no place for an error. A suite with other timers changes the options.
 func Make[C Caller](peers []C, me int, persister Persister, applyCh chan ApplyMsg, change ...func(*raft.Options)) *Raft {
 	gob.Register(protocol.AppendEntriesRequest{})
 	gob.Register(protocol.AppendEntriesReply{})
@@ -37,8 +37,7 @@ func Make[C Caller](peers []C, me int, persister Persister, applyCh chan ApplyMs
 		o.Members = append(o.Members, protocol.NodeID(strconv.Itoa(server)))
 		h.peers[o.Members[server]] = peer
 	}
-	o.ID, h.id = o.Members[me], o.Members[me]
-	o.State = h.load()
+	o.ID, h.id, o.State = o.Members[me], o.Members[me], h.load()
 	for _, c := range change {
 		c(&o)
 	}
@@ -50,16 +49,16 @@ func Make[C Caller](peers []C, me int, persister Persister, applyCh chan ApplyMs
 }
 
 // Start appends command if this server leads, and tells where it will be applied if it ever is. It waits for
-// nothing. The command's type must be known to encoding/gob.
+// nothing. The command's type must be known to gob.
 func (rf *Raft) Start(command any) (index, term int, isLeader bool) {
 	i, t, isLeader := rf.replica.Start(encode(&command))
 	return int(i), int(t), isLeader
 }
 
 // GetState tells the current term and whether this server takes itself for its leader.
-func (rf *Raft) GetState() (term int, isLeader bool) {
-	t, isLeader := rf.replica.GetState()
-	return int(t), isLeader
+func (rf *Raft) GetState() (int, bool) {
+	term, isLeader := rf.replica.GetState()
+	return int(term), isLeader
 }
 
 // Kill ends the server, and then closes the apply channel.
@@ -78,14 +77,15 @@ func (rf *Raft) Receive(args, reply *Message) {
 
 // host is the suite's network, disk and apply channel, as a replica wants them.
 type host struct {
-	id        protocol.NodeID
-	peers     map[protocol.NodeID]Caller
-	persister Persister
-	saved     []protocol.Entry // the log; in its place 0 term and vote
-	applyCh   chan<- ApplyMsg
+	id                protocol.NodeID
+	peers             map[protocol.NodeID]Caller
+	persister         Persister
+	saved             []protocol.Entry // the log; in its place 0 term and vote
+	applyCh           chan<- ApplyMsg
+	raft.ApplyChannel // its Snapshot and Restore, never called without Options.Snapshots
 }
 
-// Call implements raft.Transport. It ends with ctx; what the network still holds is then left to itself.
+// Call implements raft.Transport. It ends with ctx; what the network still holds is left to itself.
 func (h *host) Call(ctx context.Context, to protocol.NodeID, body protocol.Body, written func()) (protocol.Body, error) {
 	written()
 	replies := make(chan protocol.Body, 1)
@@ -131,8 +131,8 @@ func (h *host) load() protocol.State {
 		e := protocol.Entry{Index: protocol.Index(i), Term: protocol.Term(term), Data: state[n+m:][:size]}
 		h.saved, state = append(h.saved[:i], e), state[n+m:][size:]
 	}
-	term, vote := h.saved[0].Term, protocol.NodeID(h.saved[0].Data)
-	return protocol.State{HardState: protocol.HardState{Term: term, VotedFor: vote}, Entries: h.saved[1:]}
+	hard := protocol.HardState{Term: h.saved[0].Term, VotedFor: protocol.NodeID(h.saved[0].Data)}
+	return protocol.State{HardState: hard, Entries: h.saved[1:]}
 }
 
 // Apply implements raft.StateMachine.

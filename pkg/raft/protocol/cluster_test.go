@@ -27,6 +27,8 @@ type cluster struct {
 	committed map[Index]Entry   // StateMachineSafety
 	votes     map[string]NodeID // by node and term, over crashes
 	reads     map[uint64]readCheck
+	snapshots map[Position][]uint32
+	restores  int
 	readID    uint64
 	readsDone int
 }
@@ -36,6 +38,7 @@ type faults struct {
 	delay     time.Duration // most, per message
 	disk      time.Duration // most, per batch
 	cut       map[[2]NodeID]bool
+	deaf      NodeID // no request reaches it; its own, and the replies to them, pass
 }
 
 type event struct {
@@ -59,6 +62,10 @@ type server struct {
 	waiting []Message // for a batch to be durable
 	unsaved []Persist
 	writing bool
+
+	machine   []uint32 // checksums of the entries applied
+	receiving SnapshotMeta
+	received  int64
 }
 
 func newTestNode(t testing.TB, id NodeID, size int, change func(*Options)) *Node {
@@ -88,7 +95,8 @@ func newCluster(t testing.TB, seed uint64, size int, change func(*Options)) *clu
 		nodes: make(map[NodeID]*server), ids: memberIDs(size),
 		leaders: make(map[Term]NodeID), committed: make(map[Index]Entry),
 		votes: make(map[string]NodeID), reads: make(map[uint64]readCheck),
-		faults: faults{delay: 2 * time.Millisecond, disk: 2 * time.Millisecond, cut: make(map[[2]NodeID]bool)},
+		snapshots: make(map[Position][]uint32),
+		faults:    faults{delay: 2 * time.Millisecond, disk: 2 * time.Millisecond, cut: make(map[[2]NodeID]bool)},
 	}
 	for _, id := range c.ids {
 		c.nodes[id] = &server{}
@@ -103,13 +111,16 @@ func (c *cluster) start(id NodeID, change func(*Options)) {
 	if change != nil {
 		change(&opts)
 	}
-	state := State{HardState: s.durable.HardState, Entries: slices.Clone(s.durable.Entries)}
+	state := s.durable
+	state.Entries = slices.Clone(state.Entries)
+	s.machine, s.received, s.receiving = nil, 0, SnapshotMeta{}
 	n, err := New(opts, state, c.now)
 	if err != nil {
 		c.fail("start %s: %v", id, err)
 	}
 	s.Node, s.up, s.waiting, s.unsaved, s.writing = n, true, nil, nil, false
 	s.life++
+	c.apply(id)
 	c.arm(id)
 }
 
@@ -208,9 +219,7 @@ func (c *cluster) input(id NodeID, give func(*Node) Output) {
 			c.carryOut(id, more)
 		}
 	}
-	for entries := s.Committed(16); len(entries) > 0; entries = s.Committed(16) {
-		s.Applied(entries[len(entries)-1].Index)
-	}
+	c.apply(id)
 	c.arm(id)
 }
 
@@ -227,6 +236,9 @@ func (c *cluster) carryOut(id NodeID, out Output) {
 			}
 		}
 		delete(c.reads, r.ID)
+	}
+	for _, chunk := range out.Chunks {
+		c.storeChunk(id, chunk)
 	}
 	s.waiting = append(s.waiting, out.SendAfterPersist...)
 	if out.Persist != nil {
@@ -269,10 +281,18 @@ func (c *cluster) write(id NodeID) {
 
 // save is what a batch leaves on disk.
 func (s *server) save(p Persist) {
-	s.durable.HardState = p.HardState
+	d := &s.durable
+	d.HardState = p.HardState
+	if !p.Install.IsZero() {
+		d.Snapshot, d.Compacted, d.Entries = p.Install, p.Install.Position, nil
+	}
+	if p.Compact.Index > d.Compacted.Index {
+		d.Entries = slices.Clone(d.Entries[p.Compact.Index-d.Compacted.Index:])
+		d.Compacted = p.Compact
+	}
 	if len(p.Entries) > 0 {
-		kept := p.Entries[0].Index - 1
-		s.durable.Entries = append(s.durable.Entries[:kept:kept], p.Entries...)
+		kept := p.Entries[0].Index - 1 - d.Compacted.Index
+		d.Entries = append(d.Entries[:kept:kept], p.Entries...)
 	}
 }
 
@@ -287,7 +307,7 @@ func (c *cluster) observe(id NodeID, e Event) {
 		}
 		c.leaders[e.Term] = id
 		for index, entry := range c.committed {
-			if term, _ := c.nodes[id].log.term(index); term != entry.Term {
+			if term, _ := c.nodes[id].log.term(index); index > c.nodes[id].log.compacted.Index && term != entry.Term {
 				c.fail("LeaderCompleteness: %s leads term %d without %v", id, e.Term, entry.Position())
 			}
 		}
@@ -312,6 +332,11 @@ func (c *cluster) send(m Message) {
 	sender := c.nodes[m.From]
 	life, ticket := sender.life, m.Ticket
 	request := isRequest(m.Body)
+	if snapshot, ok := m.Body.(InstallSnapshotRequest); ok {
+		end := min(snapshot.Offset+chunkSize, snapshotSize)
+		snapshot.Data, snapshot.Done = make([]byte, end-snapshot.Offset), end == snapshotSize
+		m.Body = snapshot
+	}
 	if request {
 		if a, ok := m.Body.(AppendEntriesRequest); ok && len(a.Entries) == 0 {
 			sender.HeartbeatWritten(c.now, m.To, m.Ticket)
@@ -329,7 +354,7 @@ func (c *cluster) send(m Message) {
 	}
 	receiver := c.nodes[m.To]
 	for range copies {
-		if c.faults.cut[[2]NodeID{m.From, m.To}] || c.rand.Float64() < c.faults.loss {
+		if c.faults.cut[[2]NodeID{m.From, m.To}] || request && m.To == c.faults.deaf || c.rand.Float64() < c.faults.loss {
 			continue
 		}
 		c.later(c.upTo(c.faults.delay), func() {
@@ -350,7 +375,7 @@ func (c *cluster) send(m Message) {
 
 func isRequest(b Body) bool {
 	switch b.(type) {
-	case AppendEntriesRequest, RequestVoteRequest, ConfirmLeaderRequest, ReadIndexRequest:
+	case AppendEntriesRequest, RequestVoteRequest, ConfirmLeaderRequest, ReadIndexRequest, InstallSnapshotRequest, TimeoutNowRequest:
 		return true
 	}
 	return false
@@ -383,6 +408,24 @@ func (c *cluster) read(id NodeID) {
 	}
 	c.reads[c.readID] = readCheck{id, floor}
 	c.input(id, func(n *Node) Output { return n.Read(c.now, c.readID) })
+}
+
+// isolate severs, or mends, every link of a node.
+func (c *cluster) isolate(id NodeID, severed bool) {
+	for _, other := range c.ids {
+		c.faults.cut[[2]NodeID{id, other}] = severed
+		c.faults.cut[[2]NodeID{other, id}] = severed
+	}
+}
+
+// awaitLeader lets time pass until a live node other than not leads.
+func (c *cluster) awaitLeader(d time.Duration, not NodeID) NodeID {
+	c.t.Helper()
+	leads := func() bool { leader := c.leader(); return leader != "" && leader != not }
+	if !c.runUntil(d, leads) {
+		c.fail("no leader within %v", d)
+	}
+	return c.leader()
 }
 
 // awaitCommit lets time pass until every live node has committed the same, non-empty log to its end.

@@ -10,7 +10,9 @@ type disk struct {
 	changedFrom Index   // first index changed since the last batch; 0: none
 	cut         Index   // lowest index at which the log was cut since the last batch; 0: nowhere
 	hardChanged bool
-	voted       bool // the vote is among the changes
+	voted       bool         // the vote is among the changes
+	install     SnapshotMeta // took the place of the log since the last batch; zero: none
+	compact     Position     // the log was compacted up to here since the last batch; zero: it was not
 }
 
 // batch remembers what one Persist holds.
@@ -22,16 +24,18 @@ type batch struct {
 	cut     Index  // the log was cut here before its entries; 0: it was not
 	vote    NodeID // a vote it makes durable; empty: none
 	leader  bool   // its entries are a leader's own
+	install SnapshotMeta
 }
 
 // issue makes a batch of what has changed since the last one.
 func (n *Node) issue() *Persist {
 	d := &n.disk
-	if d.changedFrom == 0 && !d.hardChanged {
+	if d.changedFrom == 0 && !d.hardChanged && d.install.IsZero() && d.compact == (Position{}) {
 		return nil
 	}
 	d.issued++
-	b := batch{number: d.issued, term: n.hard.Term, cut: d.cut, leader: n.role == Leader}
+	b := batch{number: d.issued, term: n.hard.Term, cut: d.cut, leader: n.role == Leader, install: d.install, last: d.install.Index}
+	persist := &Persist{Number: b.number, HardState: n.hard, Install: d.install, Compact: d.compact}
 	if d.changedFrom != 0 {
 		b.entries = n.log.slice(d.changedFrom, n.log.last().Index)
 		b.last = n.log.last().Index
@@ -40,8 +44,10 @@ func (n *Node) issue() *Persist {
 		b.vote = n.hard.VotedFor
 	}
 	d.pending = append(d.pending, b)
+	persist.Entries = b.entries
 	d.changedFrom, d.cut, d.hardChanged, d.voted = 0, 0, false, false
-	return &Persist{Number: b.number, HardState: n.hard, Entries: b.entries}
+	d.install, d.compact = SnapshotMeta{}, Position{}
+	return persist
 }
 
 // Persisted tells that the batch of this number, and all before it, are durable.
@@ -66,6 +72,9 @@ func (n *Node) credit(b batch) {
 	n.disk.durable = max(n.disk.durable, b.last)
 	if b.vote != "" {
 		n.emit(VoteCast{Term: b.term, Candidate: b.vote})
+	}
+	if !b.install.IsZero() {
+		n.emit(SnapshotInstalled{Term: b.term, Meta: b.install})
 	}
 	if b.cut != 0 {
 		n.emit(LogTruncated{Term: b.term, From: b.cut})
@@ -123,4 +132,14 @@ func (n *Node) changed(from Index) {
 	if n.disk.changedFrom == 0 || from < n.disk.changedFrom {
 		n.disk.changedFrom = from
 	}
+}
+
+// forget drops the whole log: a snapshot takes its place, and nothing is durable until that is.
+func (n *Node) forget(meta SnapshotMeta) {
+	n.log = raftLog{compacted: meta.Position}
+	n.disk.durable, n.disk.changedFrom, n.disk.cut = 0, 0, 0
+	for i := range n.disk.pending {
+		n.disk.pending[i].last = 0
+	}
+	n.disk.install = meta
 }

@@ -19,9 +19,11 @@ const (
 type ballot struct {
 	open    bool
 	preVote bool
-	began   time.Time
-	asked   map[uint64]NodeID // outstanding requests by ticket
-	votes   map[NodeID]bool   // who has answered, and how
+	// transfer: the leader asked for this campaign
+	transfer bool
+	began    time.Time
+	asked    map[uint64]NodeID // outstanding requests by ticket
+	votes    map[NodeID]bool   // who has answered, and how
 }
 
 // campaign begins what a passed election time-out calls for: an election, or a pre-vote for one.
@@ -45,6 +47,7 @@ func (n *Node) startElection(reason string) {
 	n.leaderCommit, n.verified = 0, n.commitIndex
 	n.become(StartElection)
 	n.openBallot(false, reason)
+	n.ballot.transfer = reason == "transfer"
 	n.requestVotes(n.hard.Term)
 }
 
@@ -70,7 +73,7 @@ func (n *Node) requestVotes(term Term) {
 		n.sendDurable(peer, ticket, RequestVoteRequest{
 			Term: term, CandidateID: n.opts.ID,
 			LastLogIndex: last.Index, LastLogTerm: last.Term,
-			PreVote: n.ballot.preVote,
+			PreVote: n.ballot.preVote, Transfer: n.ballot.transfer,
 		})
 	}
 }
@@ -100,7 +103,7 @@ func (n *Node) decideVote(from NodeID, req RequestVoteRequest) VoteDecision {
 		return StaleTerm
 	}
 	// Thesis §4.2.3 and §9.6: while a leader is heard, nobody helps to depose it.
-	if (req.PreVote || !n.opts.DisableStickiness) && req.Term > n.hard.Term && n.leaderAlive() {
+	if (req.PreVote || !n.opts.DisableStickiness) && req.Term > n.hard.Term && !req.Transfer && n.leaderAlive() {
 		return LeaderAlive
 	}
 	if !req.PreVote && req.Term > n.hard.Term {

@@ -14,12 +14,14 @@ func (n *Node) checkState() error {
 		return fmt.Errorf("StateMachineSafety: applied %d of %d committed", n.lastApplied, n.commitIndex)
 	case n.disk.durable > last.Index:
 		return fmt.Errorf("LogMatching: durable %d of a log that ends at %v", n.disk.durable, last)
+	case n.log.compacted.Index > n.snapshot.Index || n.snapshot.Index > n.commitIndex:
+		return fmt.Errorf("LeaderCompleteness: compacted to %v, snapshot at %v, committed %d", n.log.compacted, n.snapshot.Position, n.commitIndex)
 	case n.role == Leader && n.leader != n.opts.ID:
 		return fmt.Errorf("ElectionSafety: leads, and takes %q for the leader", n.leader)
 	case n.role == Leader && len(n.progress) != len(n.peers):
 		return fmt.Errorf("progress: leads %d peers and tracks %d", len(n.peers), len(n.progress))
 	}
-	before := Position{}
+	before := n.log.compacted
 	for _, e := range n.log.entries {
 		if e.Index != before.Index+1 || e.Term < before.Term {
 			return fmt.Errorf("LogMatching: %v follows %v", e.Position(), before)
@@ -40,11 +42,11 @@ type snapshotOf struct {
 	role        Role
 	commitIndex Index
 	applied     Index
-	entries     []Entry
+	log         raftLog
 }
 
 func (n *Node) snapshotState() snapshotOf {
-	return snapshotOf{n.hard, n.role, n.commitIndex, n.lastApplied, n.log.entries}
+	return snapshotOf{n.hard, n.role, n.commitIndex, n.lastApplied, n.log}
 }
 
 // checkStep returns what is wrong with how one input changed the state.
@@ -61,11 +63,12 @@ func (n *Node) checkStep(before snapshotOf) error {
 	}
 	stays := before.commitIndex // LeaderCompleteness
 	if before.role == Leader && n.role == Leader {
-		stays = Index(len(before.entries)) // LeaderAppendOnly
+		stays = before.log.last().Index // LeaderAppendOnly
 	}
-	for i := range stays {
-		if i >= Index(len(n.log.entries)) || n.log.entries[i].Position() != before.entries[i].Position() {
-			return fmt.Errorf("LeaderAppendOnly, LeaderCompleteness: entry %v is gone", before.entries[i].Position())
+	for i := max(before.log.first(), n.log.first()); i <= stays; i++ {
+		was := before.log.position(i)
+		if term, ok := n.log.term(i); !ok || term != was.Term {
+			return fmt.Errorf("LeaderAppendOnly, LeaderCompleteness: entry %v is gone", was)
 		}
 	}
 	if n.role == Leader && n.commitIndex > before.commitIndex {

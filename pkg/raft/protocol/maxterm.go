@@ -32,6 +32,22 @@ func tame(body Body) (Body, bool) {
 		if b.Term > MaxTerm {
 			return ConfirmLeaderReply{}, true
 		}
+	case InstallSnapshotRequest:
+		if b.Term > MaxTerm || b.LastIncludedTerm > MaxTerm {
+			return InstallSnapshotRequest{LeaderID: b.LeaderID}, true
+		}
+	case InstallSnapshotReply:
+		if b.Term > MaxTerm {
+			return InstallSnapshotReply{}, true
+		}
+	case TimeoutNowRequest:
+		if b.Term > MaxTerm {
+			return TimeoutNowRequest{}, true
+		}
+	case TimeoutNowReply:
+		if b.Term > MaxTerm {
+			return TimeoutNowReply{}, true
+		}
 	case ReadIndexReply:
 		if b.Term > MaxTerm {
 			return ReadIndexReply{}, true

@@ -19,6 +19,10 @@ func TestMaxTerm(t *testing.T) {
 		ConfirmLeaderRequest{Term: absurd, LeaderID: "n2"},
 		ConfirmLeaderReply{Term: absurd},
 		ReadIndexReply{Term: absurd, Success: true},
+		InstallSnapshotRequest{Term: absurd, LeaderID: "n2", LastIncludedIndex: 9, LastIncludedTerm: 9},
+		InstallSnapshotReply{Term: absurd, Installed: true},
+		TimeoutNowRequest{Term: absurd, LeaderID: "n2"},
+		TimeoutNowReply{Term: absurd},
 	} {
 		n := newTestNode(t, "n1", 3, nil)
 		out := n.Receive(time.Unix(1, 0), Message{From: "n2", To: "n1", Ticket: 7, Body: body})

@@ -33,6 +33,7 @@ type RequestVoteRequest struct {
 	LastLogIndex Index
 	LastLogTerm  Term
 	PreVote      bool
+	Transfer     bool // the leader itself asked for this campaign: nobody need protect it
 }
 
 // RequestVoteReply answers a RequestVoteRequest; Term is the voter's own.
@@ -65,4 +66,40 @@ type ReadIndexReply struct {
 	ReadIndex    Index
 	LeaderCommit Index // the follower may advance on it as on a heartbeat's
 	LeaderURL    string
+}
+
+// InstallSnapshotRequest sends a chunk of the leader's snapshot to a follower whose next entry the leader's log no
+// longer holds (Figure 13).
+type InstallSnapshotRequest struct {
+	Term              Term
+	LeaderID          NodeID
+	LeaderURL         string
+	LastIncludedIndex Index
+	LastIncludedTerm  Term
+	Size              int64  // of the whole snapshot
+	Checksum          uint32 // CRC-32C of the whole snapshot
+	Offset            int64
+	Data              []byte
+	Done              bool // the last chunk
+}
+
+// InstallSnapshotReply answers an InstallSnapshotRequest.
+type InstallSnapshotReply struct {
+	Term Term
+	// NextOffset is where the follower wants the next chunk from: what it holds is kept over lost chunks. It
+	// equals the snapshot's size when nothing is missing.
+	NextOffset int64
+	Installed  bool // the follower's log now holds all that the snapshot does, durably
+}
+
+// TimeoutNowRequest tells a follower whose log is complete to campaign at once: the sender hands its leadership
+// over (thesis §3.10).
+type TimeoutNowRequest struct {
+	Term     Term
+	LeaderID NodeID
+}
+
+// TimeoutNowReply answers a TimeoutNowRequest.
+type TimeoutNowReply struct {
+	Term Term
 }

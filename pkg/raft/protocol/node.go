@@ -12,12 +12,14 @@ type Node struct {
 	peers []NodeID // the members but this one
 
 	// Persistent state (Figure 2), as it will be once the issued batches are durable.
-	hard HardState
-	log  raftLog
+	hard     HardState
+	log      raftLog
+	snapshot SnapshotMeta // the newest; zero: none
 
 	// Volatile state (Figure 2).
 	commitIndex Index
 	lastApplied Index
+	restore     SnapshotMeta // must be restored before the next entry is applied; zero: none
 
 	role      Role
 	leader    NodeID // of the current term; empty: not known
@@ -34,6 +36,7 @@ type Node struct {
 	progress      map[NodeID]*progress
 	lastHeartbeat map[NodeID]time.Time // outlives progress: the limit holds across terms
 	reads         reads
+	transfer      transfer
 
 	disk     disk
 	deadline time.Time // of the election timer, or of a leader's check for its quorum
@@ -48,9 +51,12 @@ func New(opts Options, state State, now time.Time) (*Node, error) {
 	if err := opts.Validate(); err != nil {
 		return nil, err
 	}
-	log, err := newLog(state.Entries)
+	log, err := newLog(state.Compacted, state.Entries)
 	if err != nil {
 		return nil, err
+	}
+	if state.Compacted.Index > state.Snapshot.Index || state.Snapshot.Index > log.last().Index {
+		return nil, fmt.Errorf("recovered log from %v to %v does not meet the snapshot at %v", state.Compacted, log.last(), state.Snapshot.Position)
 	}
 	if state.Term < log.last().Term {
 		return nil, fmt.Errorf("recovered term %d is below that of the last entry, %v", state.Term, log.last())
@@ -59,6 +65,9 @@ func New(opts Options, state State, now time.Time) (*Node, error) {
 		opts:          opts,
 		hard:          state.HardState,
 		log:           log,
+		snapshot:      state.Snapshot,
+		restore:       state.Snapshot,
+		commitIndex:   state.Snapshot.Index,
 		now:           now,
 		lastHeartbeat: make(map[NodeID]time.Time),
 	}
@@ -85,6 +94,7 @@ func (n *Node) Tick(now time.Time) Output {
 		return n.take()
 	}
 	if n.role == Leader {
+		n.checkTransfer()
 		n.checkQuorum()
 	} else {
 		n.campaign()
@@ -98,6 +108,9 @@ func (n *Node) Propose(now time.Time, commands ...[]byte) (Position, Output, err
 	n.now = now
 	if n.role != Leader {
 		return Position{}, n.take(), ErrNotLeader
+	}
+	if n.transfer.to != "" {
+		return Position{}, n.take(), ErrTransferring
 	}
 	if int(n.log.last().Index-n.commitIndex)+len(commands) > n.opts.MaxPending {
 		return Position{}, n.take(), ErrOverloaded
@@ -133,6 +146,14 @@ func (n *Node) Receive(now time.Time, m Message) Output {
 		n.handleReadIndex(m, body)
 	case ReadIndexReply:
 		n.handleReadIndexReply(m, body)
+	case InstallSnapshotRequest:
+		n.handleInstallSnapshot(m, body)
+	case InstallSnapshotReply:
+		n.handleInstallSnapshotReply(m, body)
+	case TimeoutNowRequest:
+		n.handleTimeoutNow(m, body)
+	case TimeoutNowReply:
+		n.seesHigherTerm(body.Term)
 	}
 	return n.take()
 }
@@ -159,11 +180,17 @@ func (n *Node) ConnectionLost(now time.Time, from NodeID) Output {
 	return n.take()
 }
 
-// Committed returns the next entries to apply, at most count of them: committed, durable here, and
-// above what Applied was told last.
-func (n *Node) Committed(count int) []Entry {
-	last := min(n.commitIndex, n.disk.durable, n.lastApplied+Index(count))
-	return n.log.slice(n.lastApplied+1, last)
+// Committed returns what to apply next: a snapshot to restore, or, if that is zero, at most count entries that are
+// committed, durable here, and above what Applied was told last.
+func (n *Node) Committed(count int) (SnapshotMeta, []Entry) {
+	last := min(n.commitIndex, n.disk.durable)
+	if n.restore.Index > n.lastApplied {
+		if n.restore.Index > last {
+			return SnapshotMeta{}, nil // it is not durable yet
+		}
+		return n.restore, nil
+	}
+	return SnapshotMeta{}, n.log.slice(n.lastApplied+1, min(last, n.lastApplied+Index(count)))
 }
 
 // Applied tells that the state machine has executed everything up to index.
@@ -174,9 +201,24 @@ func (n *Node) Applied(index Index) {
 	n.lastApplied = index
 }
 
-// Entries returns up to count durable entries from index from on.
+// PositionAt is the position of the entry at an index that is committed and held; ok is false elsewhere.
+func (n *Node) PositionAt(index Index) (at Position, ok bool) {
+	term, ok := n.log.term(index)
+	return Position{Term: term, Index: index}, ok && index > 0 && index <= n.commitIndex
+}
+
+// Snapshot describes the newest snapshot; zero: there is none.
+func (n *Node) Snapshot() SnapshotMeta { return n.snapshot }
+
+// SendsSnapshot reports whether a snapshot is on its way to peer.
+func (n *Node) SendsSnapshot(peer NodeID) bool {
+	p := n.progress[peer]
+	return p != nil && p.sending != nil
+}
+
+// Entries returns up to count durable entries from index from on, or from the first that is held.
 func (n *Node) Entries(from Index, count int) []Entry {
-	from = max(from, 1)
+	from = max(from, n.log.first())
 	return n.log.slice(from, min(n.disk.durable, from+Index(count)-1))
 }
 
@@ -188,11 +230,13 @@ type Status struct {
 	VotedFor     NodeID
 	Leader       NodeID // empty: not known
 	LeaderURL    string
+	FirstIndex   Index // the first entry that the log holds, or would hold
 	LastIndex    Index
 	LastTerm     Term
 	DurableIndex Index
 	CommitIndex  Index
 	AppliedIndex Index
+	Snapshot     SnapshotMeta
 	Members      []NodeID
 	Heard        time.Time             // last accepted message of a leader; zero: none yet
 	QuorumHeard  time.Time             // on a leader: since when a majority has answered
@@ -202,8 +246,8 @@ type Status struct {
 // PeerStatus is a leader's view of one peer.
 type PeerStatus struct {
 	MatchIndex Index
-	Inflight   int // requests outstanding
-	Probing    bool
+	Inflight   int       // requests outstanding
+	State      string    // probe, replicate, snapshot
 	Contact    time.Time // its last answer
 }
 
@@ -212,7 +256,7 @@ func (n *Node) Status() Status {
 	s := Status{
 		ID: n.opts.ID, Role: n.role, Term: n.hard.Term, VotedFor: n.hard.VotedFor,
 		Leader: n.leader, LeaderURL: n.leaderURL,
-		LastIndex: n.log.last().Index, LastTerm: n.log.last().Term, DurableIndex: n.disk.durable,
+		FirstIndex: n.log.first(), Snapshot: n.snapshot, LastIndex: n.log.last().Index, LastTerm: n.log.last().Term, DurableIndex: n.disk.durable,
 		CommitIndex: n.commitIndex, AppliedIndex: n.lastApplied,
 		Members: slices.Clone(n.opts.Members), Heard: n.heard,
 	}
@@ -220,7 +264,7 @@ func (n *Node) Status() Status {
 		s.QuorumHeard = n.quorumContact()
 		s.Peers = make(map[NodeID]PeerStatus, len(n.progress))
 		for peer, p := range n.progress {
-			s.Peers[peer] = PeerStatus{MatchIndex: p.match, Inflight: len(p.flights), Probing: p.probing(), Contact: p.contact}
+			s.Peers[peer] = PeerStatus{MatchIndex: p.match, Inflight: len(p.flights), State: p.state(), Contact: p.contact}
 		}
 	}
 	return s

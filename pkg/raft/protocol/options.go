@@ -24,6 +24,9 @@ type Options struct {
 	MaxInflight   int // AppendEntries with entries outstanding per peer; 4
 	MaxPending    int // proposals appended and not yet committed; 4096
 
+	MaxSnapshotSenders int // followers that are sent a snapshot at a time; 2
+	SnapshotKeep       int // entries kept below a snapshot for slow followers; 1000; negative: none
+
 	DisablePreVote     bool // campaign at once (§5.2) instead of asking first (thesis §9.6)
 	DisableStickiness  bool // vote although a leader is alive (thesis §4.2.3)
 	DisableCheckQuorum bool // lead on without hearing from a majority (thesis §6.2)
@@ -45,6 +48,8 @@ func (o Options) WithDefaults() Options {
 	setDefault(&o.MaxBatchBytes, 1<<20)
 	setDefault(&o.MaxInflight, 4)
 	setDefault(&o.MaxPending, 4096)
+	setDefault(&o.MaxSnapshotSenders, 2)
+	setDefault(&o.SnapshotKeep, 1000)
 	return o
 }
 
@@ -91,6 +96,7 @@ func (o Options) Validate() error {
 		{"MaxBatchBytes", o.MaxBatchBytes},
 		{"MaxInflight", o.MaxInflight},
 		{"MaxPending", o.MaxPending},
+		{"MaxSnapshotSenders", o.MaxSnapshotSenders},
 	} {
 		if limit.value < 1 {
 			fault("%s %d must be at least 1", limit.name, limit.value)

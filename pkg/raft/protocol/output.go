@@ -9,6 +9,8 @@ type Output struct {
 	Send             []Message // may leave at once
 	SendAfterPersist []Message // each leaves when batch Message.After is durable
 	Reads            []ReadResult
+	Chunks           []Chunk // of a leader's snapshot, to be stored; Node.ChunkStored reports each
+	Transfer         *TransferResult
 	Events           []Event
 	Err              error // not nil: the node must stop; see ErrDiverged
 }
@@ -24,14 +26,18 @@ type Message struct {
 // Body is one of the message types of this package.
 type Body interface{ isBody() }
 
-func (AppendEntriesRequest) isBody() {}
-func (AppendEntriesReply) isBody()   {}
-func (RequestVoteRequest) isBody()   {}
-func (RequestVoteReply) isBody()     {}
-func (ConfirmLeaderRequest) isBody() {}
-func (ConfirmLeaderReply) isBody()   {}
-func (ReadIndexRequest) isBody()     {}
-func (ReadIndexReply) isBody()       {}
+func (AppendEntriesRequest) isBody()   {}
+func (AppendEntriesReply) isBody()     {}
+func (RequestVoteRequest) isBody()     {}
+func (RequestVoteReply) isBody()       {}
+func (ConfirmLeaderRequest) isBody()   {}
+func (ConfirmLeaderReply) isBody()     {}
+func (ReadIndexRequest) isBody()       {}
+func (ReadIndexReply) isBody()         {}
+func (InstallSnapshotRequest) isBody() {}
+func (InstallSnapshotReply) isBody()   {}
+func (TimeoutNowRequest) isBody()      {}
+func (TimeoutNowReply) isBody()        {}
 
 // ReadResult ends the read that was begun with the same id. On a nil Err the read may be served from a
 // state machine that has applied Index.
@@ -39,6 +45,22 @@ type ReadResult struct {
 	ID    uint64
 	Index Index
 	Err   error // ErrNotLeader or ErrNoLeader
+}
+
+// Chunk is a piece of a leader's snapshot on its way to storage.
+type Chunk struct {
+	Meta   SnapshotMeta
+	Offset int64
+	Data   []byte
+
+	reply Message // without a body: whom to answer
+	term  Term    // in which it came
+}
+
+// TransferResult ends a transfer of leadership. On a nil Err this node leads no more: To, or another, campaigns.
+type TransferResult struct {
+	To  NodeID
+	Err error // ErrTransferFailed
 }
 
 // Event tells one thing that happened.
@@ -119,15 +141,38 @@ type ProtocolViolated struct {
 	What string
 }
 
-func (RoleChanged) isEvent()      {}
-func (LeaderChanged) isEvent()    {}
-func (ElectionStarted) isEvent()  {}
-func (ElectionFinished) isEvent() {}
-func (VoteDecided) isEvent()      {}
-func (VoteCast) isEvent()         {}
-func (EntriesAppended) isEvent()  {}
-func (EntriesDurable) isEvent()   {}
-func (LogTruncated) isEvent()     {}
-func (EntriesCommitted) isEvent() {}
-func (HeartbeatMerged) isEvent()  {}
-func (ProtocolViolated) isEvent() {}
+// SnapshotSaved is told when a snapshot of this node's own is in force; the log begins behind Compacted.
+type SnapshotSaved struct {
+	Term      Term
+	Compacted Position
+	Meta      SnapshotMeta
+}
+
+// SnapshotInstalled is told when a leader's snapshot durably took the place of the log.
+type SnapshotInstalled struct {
+	Term Term
+	Meta SnapshotMeta
+}
+
+// SnapshotSent is told on a leader when Peer has installed a snapshot, or refused it for good.
+type SnapshotSent struct {
+	Peer   NodeID
+	Meta   SnapshotMeta
+	Result string // ok, rejected, error
+}
+
+func (SnapshotSaved) isEvent()     {}
+func (SnapshotInstalled) isEvent() {}
+func (SnapshotSent) isEvent()      {}
+func (RoleChanged) isEvent()       {}
+func (LeaderChanged) isEvent()     {}
+func (ElectionStarted) isEvent()   {}
+func (ElectionFinished) isEvent()  {}
+func (VoteDecided) isEvent()       {}
+func (VoteCast) isEvent()          {}
+func (EntriesAppended) isEvent()   {}
+func (EntriesDurable) isEvent()    {}
+func (LogTruncated) isEvent()      {}
+func (EntriesCommitted) isEvent()  {}
+func (HeartbeatMerged) isEvent()   {}
+func (ProtocolViolated) isEvent()  {}

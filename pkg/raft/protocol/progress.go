@@ -9,7 +9,8 @@ import (
 const maxHeartbeats = 2
 
 // progress is a leader's view of one peer. It probes with one request at a time until the logs are
-// known to agree somewhere, then replicates with up to Options.MaxInflight.
+// known to agree somewhere, then replicates with up to Options.MaxInflight; a peer whose next entry the log holds no
+// more is sent a snapshot.
 type progress struct {
 	match, next Index // matchIndex and nextIndex (Figure 2)
 	replicating bool
@@ -23,6 +24,7 @@ type progress struct {
 	merged      Index             // the commit index whose announcement waits for the next heartbeat
 	roundSent   uint64            // the latest round of reads that a request asks to confirm
 	roundAcked  uint64            // the latest round that the peer has confirmed
+	sending     *sending          // a snapshot; nil: none
 }
 
 type flightKind uint8
@@ -31,6 +33,8 @@ const (
 	entriesFlight flightKind = iota
 	heartbeatFlight
 	confirmFlight
+	snapshotFlight
+	timeoutNowFlight
 )
 
 // flight is one request on its way.
@@ -44,6 +48,16 @@ type flight struct {
 }
 
 func (p *progress) probing() bool { return !p.replicating }
+
+func (p *progress) state() string {
+	switch {
+	case p.sending != nil:
+		return "snapshot"
+	case p.replicating:
+		return "replicate"
+	}
+	return "probe"
+}
 
 // count tells how many flights of a kind are out; of entries, those of this epoch.
 func (p *progress) count(kind flightKind) int {
@@ -68,7 +82,9 @@ func (p *progress) probe(next Index) {
 func (n *Node) Replicate(now time.Time, peer NodeID) Output {
 	n.now = now
 	if p := n.progress[peer]; p != nil && !now.Before(p.retryAt) {
+		n.sendSnapshot(peer, p)
 		n.sendEntries(peer, p)
+		n.sendTimeoutNow(peer, p)
 		n.sendHeartbeat(peer, p)
 		n.sendConfirm(peer, p)
 	}
@@ -108,7 +124,7 @@ func (n *Node) sendEntries(peer NodeID, p *progress) {
 			limit = 1 // the question is where the logs agree; more would most likely be sent in vain
 		}
 	}
-	for next := p.next; next <= n.log.last().Index && p.count(entriesFlight) < window; next = p.next {
+	for next := p.next; n.log.first() <= next && next <= n.log.last().Index && p.count(entriesFlight) < window; next = p.next {
 		entries := n.log.batch(next, limit, n.opts.MaxBatchBytes)
 		last := entries[len(entries)-1].Index
 		n.sendAppend(peer, p, flight{kind: entriesFlight, prev: next - 1, last: last}, entries)
@@ -150,13 +166,16 @@ func (n *Node) sendHeartbeat(peer NodeID, p *progress) {
 	if p.probing() && p.asking(prev) && n.now.Sub(p.lastSent) < n.opts.HeartbeatInterval {
 		prev = p.match // the question has only just left: one rejection tells enough
 	}
+	if _, held := n.log.term(prev); !held {
+		prev = 0 // every log agrees there; a snapshot will tell the rest
+	}
 	n.sendAppend(peer, p, flight{kind: heartbeatFlight, prev: prev, last: prev}, nil)
 }
 
 // asking reports whether the consistency check at prev is out, unanswered.
 func (p *progress) asking(prev Index) bool {
 	for _, f := range p.flights {
-		if f.kind != confirmFlight && f.prev == prev && f.epoch == p.epoch {
+		if f.kind <= heartbeatFlight && f.prev == prev && f.epoch == p.epoch {
 			return true
 		}
 	}
@@ -201,7 +220,7 @@ func (n *Node) handleAppendEntriesReply(m Message, reply AppendEntriesReply) {
 		return
 	}
 	f, ok := p.land(m.Ticket)
-	if !ok || f.kind == confirmFlight || reply.Term != n.hard.Term {
+	if !ok || f.kind > heartbeatFlight || reply.Term != n.hard.Term {
 		return // an answer of another term or leadership says nothing about this one
 	}
 	p.contact = n.now
@@ -224,7 +243,7 @@ func (p *progress) current(f flight) bool {
 // succeeded moves match forward, never back.
 func (p *progress) succeeded(f flight, maxBatch int) {
 	p.match = max(p.match, f.last)
-	if f.epoch == p.epoch && (p.replicating || f.prev == p.next-1) {
+	if f.epoch == p.epoch && f.prev == p.next-1 && p.sending == nil {
 		p.replicating = true
 	}
 	p.next = max(p.next, p.match+1)
@@ -256,6 +275,9 @@ func (n *Node) requestFailed(p *progress, ticket uint64) {
 	p.roundSent = p.roundAcked
 	for _, other := range p.flights {
 		p.roundSent = max(p.roundSent, other.round)
+	}
+	if f.kind == snapshotFlight {
+		n.snapshotFailed(p)
 	}
 	if f.kind == entriesFlight && f.epoch == p.epoch {
 		if f.last > f.prev+1 {

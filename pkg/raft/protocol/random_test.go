@@ -13,13 +13,25 @@ func TestRandomRuns(t *testing.T) {
 	if testing.Short() {
 		runs = 30
 	}
+	restores := 0
 	for seed := range runs {
-		t.Run(fmt.Sprint(seed), func(t *testing.T) { randomRun(t, seed, nil) })
+		t.Run(fmt.Sprint(seed), func(t *testing.T) { restores += randomRun(t, seed, nil) })
+	}
+	t.Logf("%d snapshots restored", restores)
+	if restores == 0 {
+		t.Error("no run ever restored a snapshot")
 	}
 }
 
-func randomRun(t testing.TB, seed uint64, change func(*Options)) {
-	c := newCluster(t, seed, 3+2*int(seed%2), change)
+// randomRun is one run; it returns how many snapshots were restored.
+func randomRun(t testing.TB, seed uint64, change func(*Options)) int {
+	small := func(o *Options) {
+		o.SnapshotKeep = []int{-1, 2}[seed/2%2] // logs are short: keep next to nothing
+		if change != nil {
+			change(o)
+		}
+	}
+	c := newCluster(t, seed, 3+2*int(seed%2), small)
 	c.faults.loss = []float64{0, 0.05, 0.2}[c.rand.IntN(3)]
 	c.faults.dup = []float64{0, 0.1}[c.rand.IntN(2)]
 	c.faults.delay = []time.Duration{time.Millisecond, 30 * time.Millisecond, 300 * time.Millisecond}[c.rand.IntN(3)]
@@ -28,19 +40,26 @@ func randomRun(t testing.TB, seed uint64, change func(*Options)) {
 		c.run(c.upTo(400 * time.Millisecond))
 		id := c.ids[c.rand.IntN(len(c.ids))]
 		other := c.ids[c.rand.IntN(len(c.ids))]
-		switch c.rand.IntN(6) {
+		switch c.rand.IntN(9) {
 		case 0:
 			if c.nodes[id].up {
 				c.crash(id)
 			}
 		case 1, 2:
 			if !c.nodes[id].up {
-				c.start(id, change)
+				c.start(id, small)
 			}
 		case 3:
 			c.faults.cut[[2]NodeID{id, other}] = true
-		case 4:
+		case 4, 5:
 			clear(c.faults.cut)
+		case 6, 7:
+			c.takeSnapshot(id)
+		case 8:
+			c.input(id, func(n *Node) Output {
+				out, _ := n.Transfer(c.now, "")
+				return out
+			})
 		}
 		for _, id := range c.ids {
 			c.propose(id, fmt.Sprintf("%d by %s", step, id))
@@ -53,7 +72,7 @@ func randomRun(t testing.TB, seed uint64, change func(*Options)) {
 	c.faults.loss, c.faults.dup, c.faults.delay = 0, 0, time.Millisecond
 	for _, id := range c.ids {
 		if !c.nodes[id].up {
-			c.start(id, change)
+			c.start(id, small)
 		}
 	}
 	c.awaitCommit(20 * time.Second)
@@ -66,4 +85,5 @@ func randomRun(t testing.TB, seed uint64, change func(*Options)) {
 	if c.readsDone == 0 {
 		c.fail("no read was served")
 	}
+	return c.restores
 }

@@ -8,34 +8,34 @@ import (
 // handleAppendEntries is the receiver's side of AppendEntries (Figure 2). Its replies wait until all
 // that they acknowledge is durable.
 func (n *Node) handleAppendEntries(m Message, req AppendEntriesRequest) {
-	refuse := func() {
-		n.sendDurable(m.From, m.Ticket, AppendEntriesReply{Term: n.hard.Term})
-	}
-	fault := faultOf(req)
-	if fault == "" && (!n.isMember(m.From) || m.From != req.LeaderID) {
-		fault = fmt.Sprintf("speaks as leader %s and is %s, of members %q", req.LeaderID, m.From, n.opts.Members)
-	}
-	if fault != "" {
+	reply := AppendEntriesReply{}
+	if fault := faultOf(req); fault != "" {
 		n.emit(ProtocolViolated{Peer: m.From, What: "AppendEntries: " + fault})
-		refuse()
-		return
+	} else if n.acceptsLeader(m, req.Term, req.LeaderID) {
+		n.follow(req.LeaderID, req.LeaderURL)
+		reply = n.appendChecked(m.From, req)
+		n.followCommit()
 	}
-	if req.Term == 0 || req.Term < n.hard.Term {
-		refuse()
-		return
-	}
-	if req.Term > n.hard.Term {
-		n.adoptTerm(req.Term)
-	}
-	if n.role == Leader || n.leader != "" && n.leader != req.LeaderID {
-		n.emit(ProtocolViolated{Peer: m.From, What: fmt.Sprintf("ElectionSafety: %s and %s both lead term %d", n.leader, m.From, req.Term)})
-		refuse()
-		return
-	}
-	n.follow(req)
-	reply := n.appendChecked(m.From, req)
-	n.followCommit()
+	reply.Term = n.hard.Term
 	n.sendDurable(m.From, m.Ticket, reply)
+}
+
+// acceptsLeader reports whether what m's sender says as leader of term is to be heeded, and enters term if it is later.
+func (n *Node) acceptsLeader(m Message, term Term, leader NodeID) bool {
+	switch {
+	case !n.isMember(m.From) || m.From != leader:
+		n.emit(ProtocolViolated{Peer: m.From, What: fmt.Sprintf("speaks as leader %s of term %d, of members %q", leader, term, n.opts.Members)})
+		return false
+	case term == 0 || term < n.hard.Term:
+		return false
+	case term > n.hard.Term:
+		n.adoptTerm(term)
+	}
+	if n.role == Leader || n.leader != "" && n.leader != leader {
+		n.emit(ProtocolViolated{Peer: m.From, What: fmt.Sprintf("ElectionSafety: %s and %s both lead term %d", n.leader, m.From, term)})
+		return false
+	}
+	return true
 }
 
 // faultOf names what no correct leader sends.
@@ -51,28 +51,29 @@ func faultOf(req AppendEntriesRequest) string {
 }
 
 // follow recognises the term's leader: it is alive.
-func (n *Node) follow(req AppendEntriesRequest) {
+func (n *Node) follow(leader NodeID, url string) {
 	if n.role != Follower {
 		n.become(LeaderFound)
 	}
 	n.suspect = false
 	n.heard = n.now
-	n.setLeader(req.LeaderID, req.LeaderURL)
+	n.setLeader(leader, url)
 	n.drawDeadline(n.opts.ElectionTimeout, 2*n.opts.ElectionTimeout)
 }
 
 // appendChecked does the consistency check (§5.3) and appends what is new.
 func (n *Node) appendChecked(leader NodeID, req AppendEntriesRequest) AppendEntriesReply {
+	req = n.skipCompacted(req)
 	term, ok := n.log.term(req.PrevLogIndex)
 	if !ok {
-		return AppendEntriesReply{Term: n.hard.Term, ConflictIndex: n.log.last().Index + 1}
+		return AppendEntriesReply{ConflictIndex: n.log.last().Index + 1}
 	}
 	if term != req.PrevLogTerm {
 		if req.PrevLogIndex <= n.commitIndex {
 			n.diverged(leader, Position{Term: req.PrevLogTerm, Index: req.PrevLogIndex})
 		}
 		first := n.log.firstOfTerm(req.PrevLogIndex, term)
-		return AppendEntriesReply{Term: n.hard.Term, ConflictTerm: term, ConflictIndex: max(first, n.commitIndex+1)}
+		return AppendEntriesReply{ConflictTerm: term, ConflictIndex: max(first, n.commitIndex+1)}
 	}
 	// What is here already stays: an old or repeated request must not cut what came later.
 	fresh := slices.IndexFunc(req.Entries, func(e Entry) bool {
@@ -81,12 +82,31 @@ func (n *Node) appendChecked(leader NodeID, req AppendEntriesRequest) AppendEntr
 	})
 	if fresh >= 0 {
 		if !n.replaceFrom(leader, req.Entries[fresh:]) {
-			return AppendEntriesReply{Term: n.hard.Term}
+			return AppendEntriesReply{}
 		}
 	}
 	n.verified = max(n.verified, req.PrevLogIndex+Index(len(req.Entries)))
 	n.leaderCommit = max(n.leaderCommit, req.LeaderCommit)
-	return AppendEntriesReply{Term: n.hard.Term, Success: true}
+	return AppendEntriesReply{Success: true}
+}
+
+// skipCompacted takes from a request what the log holds no more: a snapshot covers it, so it is committed and
+// agrees. Where the check would fall below it moves up, as far as the request reaches.
+func (n *Node) skipCompacted(req AppendEntriesRequest) AppendEntriesRequest {
+	compacted := n.log.compacted.Index
+	if req.PrevLogIndex >= compacted {
+		return req
+	}
+	skip := min(Index(len(req.Entries)), compacted-req.PrevLogIndex)
+	if skip > 0 {
+		last := req.Entries[skip-1].Position()
+		req.PrevLogIndex, req.PrevLogTerm = last.Index, last.Term
+		req.Entries = req.Entries[skip:]
+	}
+	if req.PrevLogIndex < compacted {
+		req.PrevLogIndex, req.PrevLogTerm = 0, 0
+	}
+	return req
 }
 
 // replaceFrom appends entries, and first cuts what conflicts with them. It refuses to cut what is committed.
@@ -106,7 +126,7 @@ func (n *Node) replaceFrom(leader NodeID, entries []Entry) bool {
 // diverged stops the node: what it has committed, and maybe shown, is denied by a leader.
 func (n *Node) diverged(leader NodeID, theirs Position) {
 	n.out.Err = fmt.Errorf("%w: %s has %v, committed here is %v up to index %d",
-		ErrDiverged, leader, theirs, n.log.position(theirs.Index), n.commitIndex)
+		ErrDiverged, leader, theirs, n.log.position(max(theirs.Index, n.log.compacted.Index)), n.commitIndex)
 }
 
 // followCommit advances a follower's commit index: to what the leader has committed, as far as this log

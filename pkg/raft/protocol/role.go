@@ -77,6 +77,7 @@ func (n *Node) become(trigger Trigger) {
 	n.progress = nil
 	if from == Leader {
 		n.dropReads()
+		n.endTransfer(nil)
 	}
 	if to == Leader {
 		n.progress = make(map[NodeID]*progress, len(n.peers))

@@ -81,17 +81,39 @@ type HardState struct {
 	VotedFor NodeID // who got this node's vote in Term; empty for none
 }
 
+// SnapshotMeta says what a snapshot holds: the effect of every entry up to Position, and so the log may
+// begin behind it (§7).
+type SnapshotMeta struct {
+	Position
+	Size     int64  // bytes of the state machine's data
+	Checksum uint32 // CRC-32C over these bytes
+}
+
+// IsZero reports whether there is no snapshot.
+func (m SnapshotMeta) IsZero() bool { return m.Index == 0 }
+
 // State is what storage recovered: where a node starts from.
 type State struct {
 	HardState
-	Entries []Entry // the whole log, gap-free, ascending from index 1
+	Snapshot SnapshotMeta // the newest; zero: none
+	// Log begins behind this position: zero, or at or below the snapshot's, since a tail is kept for
+	// followers that are slow.
+	Compacted Position
+	Entries   []Entry // gap-free, ascending from Compacted.Index + 1; with a snapshot they reach it or are empty
 }
 
 // Persist is one batch for storage. Batches are numbered from 1 without gaps; a batch is durable
-// when it and all before it are. Entries are gap-free; the first replaces whatever the log
-// held at its index and behind it.
+// when it and all before it are. Its parts take effect in the order of the fields.
 type Persist struct {
 	Number    uint64
 	HardState HardState // in force once this batch is durable
-	Entries   []Entry
+
+	// Install, unless zero, puts a leader's snapshot, received whole before, in the place of the log: every
+	// entry is dropped and the log begins behind it. Log and snapshot change as one.
+	Install SnapshotMeta
+	// Compact, unless zero, drops the entries up to this position: a snapshot covers them. Storage may drop them
+	// later than it is told, or in larger pieces.
+	Compact Position
+	// Entries are gap-free; the first replaces whatever the log held at its index and behind it.
+	Entries []Entry
 }

@@ -7,9 +7,28 @@ import (
 	"whitewater/pkg/raft/protocol"
 )
 
-// batchSize is how long appendBatch's result is at most: with a hard state record, padded.
+// batch is what one batch on disk says. Its parts take effect in this order.
+type batch struct {
+	hard    *protocol.HardState // nil: as before
+	bases   []base
+	entries []protocol.Entry
+}
+
+// base says where the log begins, and which snapshot covers what came before.
+type base struct {
+	snapshot  protocol.SnapshotMeta
+	compacted protocol.Position // the log begins behind it
+	reset     bool              // every entry before this record is dropped, the log goes on behind compacted
+}
+
+// maxBases is how many base records one batch may take: of a fresh segment, an install, a compaction.
+const maxBases = 3
+
+// batchSize is how long appendBatch's result is at most: with a hard state record and all the base
+// records that there may be, padded.
 func batchSize(hard protocol.HardState, entries []protocol.Entry) int64 {
 	size := int64(batchHeadBytes + recordHeadBytes + stateHeadBytes + len(hard.VotedFor))
+	size += maxBases * (recordHeadBytes + baseBytes)
 	for _, e := range entries {
 		size += entrySize(e)
 	}
@@ -20,18 +39,22 @@ func entrySize(e protocol.Entry) int64 {
 	return recordHeadBytes + entryHeadBytes + int64(len(e.Data))
 }
 
-// appendBatch appends one batch for the given place; a nil hard state is not written.
-func appendBatch(dst []byte, at place, hard *protocol.HardState, entries []protocol.Entry) []byte {
+// appendBatch appends one batch for the given place.
+func appendBatch(dst []byte, at place, b batch) []byte {
 	start := len(dst)
 	dst = append(dst, make([]byte, batchHeadBytes)...)
-	count := len(entries)
-	if hard != nil {
+	count := len(b.bases) + len(b.entries)
+	if b.hard != nil {
 		count++
-		dst = appendRecordHead(dst, recordState, stateHeadBytes+len(hard.VotedFor))
-		dst = binary.BigEndian.AppendUint64(dst, uint64(hard.Term))
-		dst = append(dst, hard.VotedFor...)
+		dst = appendRecordHead(dst, recordState, stateHeadBytes+len(b.hard.VotedFor))
+		dst = binary.BigEndian.AppendUint64(dst, uint64(b.hard.Term))
+		dst = append(dst, b.hard.VotedFor...)
 	}
-	for _, e := range entries {
+	for _, base := range b.bases {
+		dst = appendRecordHead(dst, recordBase, baseBytes)
+		dst = appendBase(dst, base)
+	}
+	for _, e := range b.entries {
 		dst = appendRecordHead(dst, recordEntry, entryHeadBytes+len(e.Data))
 		dst = binary.BigEndian.AppendUint64(dst, uint64(e.Index))
 		dst = binary.BigEndian.AppendUint64(dst, uint64(e.Term))
@@ -48,6 +71,20 @@ func appendBatch(dst []byte, at place, hard *protocol.HardState, entries []proto
 	binary.BigEndian.PutUint32(head[12:], checksum(at.seed(), head[:12]))
 	dst = append(dst, commitMagic...)
 	return binary.BigEndian.AppendUint32(dst, checksum(at.seed(), dst[start:]))
+}
+
+func appendBase(dst []byte, b base) []byte {
+	for _, n := range []uint64{
+		uint64(b.snapshot.Index), uint64(b.snapshot.Term), uint64(b.snapshot.Size),
+		uint64(b.compacted.Index), uint64(b.compacted.Term),
+	} {
+		dst = binary.BigEndian.AppendUint64(dst, n)
+	}
+	dst = binary.BigEndian.AppendUint32(dst, b.snapshot.Checksum)
+	if b.reset {
+		return append(dst, 1)
+	}
+	return append(dst, 0)
 }
 
 func appendRecordHead(dst []byte, kind recordType, length int) []byte {
@@ -89,9 +126,16 @@ func checkBatch(b []byte, at place) error {
 	return nil
 }
 
-// decodeBatch hands each record of a verified batch to state or entry. Entry data aliases b. Its
-// errors are not errDamaged: these bytes are what somebody wrote.
-func decodeBatch(b []byte, state func(protocol.HardState) error, entry func(protocol.Entry) error) error {
+// records is told what a batch holds, record by record.
+type records interface {
+	state(protocol.HardState) error
+	base(base) error
+	entry(protocol.Entry) error // data aliases the batch
+}
+
+// decodeBatch hands over each record of a verified batch. Its errors are not errDamaged: these bytes
+// are what somebody wrote.
+func decodeBatch(b []byte, to records) error {
 	rest := b[batchHeadBytes : len(b)-batchTailBytes]
 	for n := binary.BigEndian.Uint32(b[8:]); n > 0; n-- {
 		if len(rest) < recordHeadBytes {
@@ -103,7 +147,7 @@ func decodeBatch(b []byte, state func(protocol.HardState) error, entry func(prot
 		if uint64(length) > uint64(len(rest)) || length > maxRecordBytes {
 			return fmt.Errorf("record of %d bytes, the batch has %d", length, len(rest))
 		}
-		if err := decodeRecord(kind, rest[:length:length], state, entry); err != nil {
+		if err := decodeRecord(kind, rest[:length:length], to); err != nil {
 			return err
 		}
 		rest = rest[length:]
@@ -114,13 +158,13 @@ func decodeBatch(b []byte, state func(protocol.HardState) error, entry func(prot
 	return nil
 }
 
-func decodeRecord(kind recordType, p []byte, state func(protocol.HardState) error, entry func(protocol.Entry) error) error {
+func decodeRecord(kind recordType, p []byte, to records) error {
 	switch kind {
 	case recordState:
 		if len(p) < stateHeadBytes || len(p) > stateHeadBytes+maxNameBytes {
 			return fmt.Errorf("hard state record of %d bytes", len(p))
 		}
-		return state(protocol.HardState{
+		return to.state(protocol.HardState{
 			Term:     protocol.Term(binary.BigEndian.Uint64(p)),
 			VotedFor: protocol.NodeID(p[stateHeadBytes:]),
 		})
@@ -137,7 +181,25 @@ func decodeRecord(kind recordType, p []byte, state func(protocol.HardState) erro
 		if !e.Kind.Valid() {
 			return fmt.Errorf("entry %v is of the unknown kind %d: run the program that wrote it", e.Position(), p[16])
 		}
-		return entry(e)
+		return to.entry(e)
+	case recordBase:
+		if len(p) != baseBytes || p[44] > 1 {
+			return fmt.Errorf("base record of %d bytes that this program does not know", len(p))
+		}
+		return to.base(decodeBase(p))
 	}
 	return fmt.Errorf("record of unknown type %d", kind)
+}
+
+func decodeBase(p []byte) base {
+	u64 := func(at int) uint64 { return binary.BigEndian.Uint64(p[at:]) }
+	return base{
+		snapshot: protocol.SnapshotMeta{
+			Position: protocol.Position{Index: protocol.Index(u64(0)), Term: protocol.Term(u64(8))},
+			Size:     int64(u64(16)),
+			Checksum: binary.BigEndian.Uint32(p[40:]),
+		},
+		compacted: protocol.Position{Index: protocol.Index(u64(24)), Term: protocol.Term(u64(32))},
+		reset:     p[44] == 1,
+	}
 }

@@ -23,7 +23,7 @@ func BenchmarkPersist(b *testing.B) {
 					entries[i].Index = next
 					next++
 				}
-				mustPersist(b, log, batch(1, "n1", entries...))
+				mustPersist(b, log, persist(1, "n1", entries...))
 			}
 			mustClose(b, log)
 		})
@@ -41,7 +41,7 @@ func BenchmarkRecover(b *testing.B) {
 				for i := range entries {
 					entries[i].Data = make([]byte, 256)
 				}
-				mustPersist(b, log, batch(1, "n1", entries...))
+				mustPersist(b, log, persist(1, "n1", entries...))
 			}
 			mustClose(b, log)
 			for b.Loop() {

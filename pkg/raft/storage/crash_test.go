@@ -2,8 +2,11 @@ package storage
 
 import (
 	"errors"
+	"io"
 	"math/rand/v2"
 	"testing"
+
+	"whitewater/pkg/raft/protocol"
 )
 
 var errCrashed = errors.New("the machine is off")
@@ -24,118 +27,168 @@ func (c *crasher) fault(s memStep) (int, error) {
 	}
 	c.dead = true
 	if s.op == "write" {
-		return c.rng.IntN(s.size + 1), errCrashed
+		return c.rng.IntN(len(s.data) + 1), errCrashed
 	}
 	return 0, errCrashed
 }
 
-// life is a node's disk over many crashes, and what the node was told.
-type life struct {
-	t     *testing.T
-	seed  uint64
-	rng   *rand.Rand
-	files *memFS
-	load  *workload
-	acked model // survived for sure
-	maybe model // with the call that the crash interrupted
+// survivor checks that what a crash left is what may be left, that recovering it survives a crash, and
+// that the log goes on from there.
+type survivor struct {
+	t      *testing.T
+	rng    *rand.Rand
+	images int
+	torn   int // images whose log had to be cut
+	redone int // recoveries that were crashed
 }
 
-func newLife(t *testing.T, seed uint64) *life {
-	return &life{t: t, seed: seed, rng: rand.New(rand.NewPCG(seed, 1)), files: newMemFS(), load: newWorkload(seed)}
-}
-
-// run opens the log, persists groups and reports whether it came through before the crash.
-func (l *life) run(groups, crashAfter int) (survived bool) {
-	l.t.Helper()
-	c := &crasher{left: crashAfter, rng: l.rng}
-	l.files.fault = c.fault
-	log, found, err := Open(testOptions(l.files))
+func (s *survivor) check(d *driver, files *memFS, where string) {
+	s.t.Helper()
+	s.images++
+	c := &crasher{left: s.rng.IntN(15), rng: s.rng}
+	files.fault = c.fault
+	log, _, err := Open(testOptions(files))
+	if err == nil {
+		_ = log.Close()
+	}
+	if c.dead {
+		s.redone++
+		files = files.crash(loss(s.rng.IntN(int(losses))), s.rng)
+	}
+	files.fault = nil
+	log, found, err := Open(testOptions(files))
 	if err != nil {
-		if !c.dead {
-			l.t.Fatalf("seed %d: open: %v", l.seed, err)
+		s.t.Fatalf("%s: open: %v", where, err)
+	}
+	if found.TornBytes > 0 {
+		s.torn++
+	}
+	if err := d.check(found.State); err != nil {
+		s.t.Fatalf("%s: %v", where, err)
+	}
+	if meta := found.State.Snapshot; !meta.IsZero() && s.rng.IntN(2) == 0 { // reading ends in tidying up
+		readBack(s.t, log, meta)
+	}
+	s.goOn(log, found.State, files, where)
+}
+
+// goOn writes a little behind what was recovered, and finds it again.
+func (s *survivor) goOn(log *Log, found protocol.State, files *memFS, where string) {
+	s.t.Helper()
+	next := newDriver(s.rng.Uint64())
+	next.acked = model{found}
+	next.saved = []protocol.SnapshotMeta{found.Snapshot}
+	if err := next.adopt(log, found); err != nil {
+		s.t.Fatalf("%s: %v", where, err)
+	}
+	for range 3 {
+		if err := next.step(); err != nil {
+			s.t.Fatalf("%s: after the recovery: %v", where, err)
 		}
-		return false
 	}
-	l.check(found)
-	for range groups {
-		l.load.future = l.acked.clone()
-		group := l.load.group()
-		l.maybe = l.acked.clone()
-		l.maybe.persist(group...)
-		if err := log.Persist(group...); err != nil {
-			if !c.dead || !errors.Is(err, errCrashed) {
-				l.t.Fatalf("seed %d: persist: %v", l.seed, err)
-			}
-			return false
-		}
-		l.acked = l.maybe.clone()
+	log, again := mustOpen(s.t, testOptions(files.crash(loss(s.rng.IntN(int(losses))), s.rng)))
+	if err := next.check(again.State); err != nil {
+		s.t.Fatalf("%s: after the recovery: %v", where, err)
 	}
-	mustClose(l.t, log)
-	return true
+	if again.TornBytes > 0 {
+		s.t.Fatalf("%s: %d bytes torn behind an acknowledged batch", where, again.TornBytes)
+	}
+	mustClose(s.t, log)
 }
 
-// check takes what was recovered for the truth if it holds all that was acknowledged.
-func (l *life) check(found Recovered) {
-	l.t.Helper()
-	if l.maybe.holds(found.State) {
-		l.acked = l.maybe.clone() // from now on it is durable and may be relied on
+// readBack checks a snapshot's data.
+func readBack(t *testing.T, log *Log, meta protocol.SnapshotMeta) {
+	t.Helper()
+	r, err := log.OpenSnapshot(meta)
+	if err != nil {
+		t.Fatalf("open snapshot: %v", err)
 	}
-	if diff := l.acked.diff(found.State); diff != "" {
-		l.t.Fatalf("seed %d: acknowledged and not recovered:\n%s", l.seed, diff)
+	data, err := io.ReadAll(io.NewSectionReader(r, 0, r.Size()))
+	if got := metaOf(meta.Position, data); got != meta || err != nil {
+		t.Fatalf("read %+v (%v), want %+v", got, err, meta)
 	}
-	l.maybe = l.acked.clone()
+	must(t, r.Close())
 }
 
-func (l *life) crash(how loss) {
-	l.files = l.files.crash(how, l.rng)
-}
-
-// TestCrash_AtEveryStep runs a workload of some hundred steps and crashes it at each of them, in each
-// way; then the recovery is crashed too, and the log must go on from there.
+// TestCrash_AtEveryStep works a log for some hundred operations: batches, snapshots, compactions,
+// installs, reopenings. Before every write, sync, creation, rename, removal, and in the midst of every
+// write, the machine is crashed in every way, and what is left must be what was acknowledged.
 func TestCrash_AtEveryStep(t *testing.T) {
-	const groups = 80
-	steps := 0
-	for how := lossNone; how <= lossSector; how++ {
-		for after, done := 0, false; !done; after++ {
-			l := newLife(t, 7)
-			l.rng = rand.New(rand.NewPCG(uint64(after), uint64(how)))
-			done = l.run(groups, after)
-			if steps = max(steps, after); done {
-				break
+	operations := 250
+	if testing.Short() {
+		operations = 60
+	}
+	files, d, steps := newMemFS(), newDriver(7), 0
+	s := &survivor{t: t, rng: rand.New(rand.NewPCG(7, 7))}
+	files.fault = func(step memStep) (int, error) {
+		steps++
+		where := step.op + " " + step.name
+		for how := range losses {
+			s.check(d, files.crashLocked(how, s.rng), "before "+where)
+		}
+		if step.op == "write" {
+			for _, how := range []loss{lossNone, lossSector} {
+				image := files.crashLocked(lossNone, s.rng)
+				image.file(step.name).write(step.data[:s.rng.IntN(len(step.data)+1)], step.offset)
+				s.check(d, image.crash(how, s.rng), "within "+where)
 			}
-			for range 3 {
-				l.crash(how)
-				if l.run(2, l.rng.IntN(40)) {
-					break
-				}
-			}
-			l.crash(how)
-			if !l.run(2, 1<<30) {
-				t.Fatalf("crash at step %d: no recovery", after)
-			}
-			l.crash(how)
-			l.run(0, 1<<30)
+		}
+		return 0, nil
+	}
+	open := func() {
+		log, found, err := Open(testOptions(files))
+		must(t, err)
+		must(t, d.adopt(log, found.State))
+	}
+	open()
+	for i := range operations {
+		must(t, d.step())
+		if i%40 == 39 {
+			mustClose(t, d.log)
+			open()
 		}
 	}
-	if steps < 200 {
-		t.Errorf("only %d steps were crashed", steps)
+	mustClose(t, d.log)
+	t.Logf("%d steps, %d crashes, %d recoveries crashed, %d logs torn, done %v", steps, s.images, s.redone, s.torn, d.done)
+	for _, name := range []string{"persist", "save", "compact", "receive", "install"} {
+		if d.done[name] == 0 {
+			t.Errorf("no %s was tried", name)
+		}
+	}
+	if s.torn == 0 || s.redone < s.images/4 {
+		t.Error("the crashes are vacuous")
 	}
 }
 
-// TestCrash_ManyLives crashes one disk again and again with writes in between: what was written
+// TestCrash_ManyLives crashes one disk again and again with operations in between: what was written
 // behind a tear must be there the next time.
 func TestCrash_ManyLives(t *testing.T) {
 	for seed := range uint64(20) {
-		l := newLife(t, seed)
+		rng, d, files := rand.New(rand.NewPCG(seed, 1)), newDriver(seed), newMemFS()
+		live := func(operations, steps int) {
+			c := &crasher{left: steps, rng: rng}
+			files.fault = c.fault
+			log, found, err := Open(testOptions(files))
+			if err == nil {
+				if err := d.adopt(log, found.State); err != nil {
+					t.Fatalf("seed %d: %v", seed, err)
+				}
+				for i := 0; i < operations && err == nil; i++ {
+					err = d.step()
+				}
+				_ = log.Close()
+			}
+			if err != nil && !errors.Is(err, errCrashed) {
+				t.Fatalf("seed %d: %v", seed, err)
+			}
+		}
 		for range 30 {
-			l.run(20, l.rng.IntN(60))
-			l.crash(loss(l.rng.IntN(3)))
+			live(20, rng.IntN(80))
+			files = files.crash(loss(rng.IntN(int(losses))), rng)
 		}
-		if !l.run(1, 1<<30) {
-			t.Fatalf("seed %d: no recovery", seed)
-		}
-		if len(l.acked.Entries) < 10 {
-			t.Fatalf("seed %d: only %d entries came through, the test is vacuous", seed, len(l.acked.Entries))
+		live(1, 1<<30)
+		if d.acked.last() < 10 || d.done["save"] == 0 || d.done["install"] == 0 {
+			t.Fatalf("seed %d: index %d, %v: the test is vacuous", seed, d.acked.last(), d.done)
 		}
 	}
 }

@@ -45,6 +45,8 @@ func openDiskFile(name string, flags int) (File, error) {
 
 func (disk) Rename(from, to string) error { return os.Rename(from, to) }
 
+func (disk) Remove(name string) error { return os.Remove(name) }
+
 func (disk) SyncDir(dir string) error {
 	d, err := os.Open(dir)
 	if err != nil {
@@ -69,6 +71,29 @@ func (disk) Lock(name string) (io.Closer, error) {
 	// The lock holds without the number, so a full disk does not matter here.
 	if f.Truncate(0) == nil {
 		_, _ = f.WriteAt([]byte(strconv.Itoa(os.Getpid())+"\n"), 0)
+	}
+	return f, nil
+}
+
+// readOnlyDisk is the real file system for one who changes nothing: it opens files for reading alone,
+// and its lock is one that many may hold.
+type readOnlyDisk struct{ disk }
+
+func newReadOnlyDisk() FS { return readOnlyDisk{} }
+
+func (readOnlyDisk) Open(name string) (File, error) { return openDiskFile(name, os.O_RDONLY) }
+
+func (readOnlyDisk) Lock(name string) (io.Closer, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	err = unix.Flock(int(f.Fd()), unix.LOCK_SH|unix.LOCK_NB)
+	if errors.Is(err, unix.EWOULDBLOCK) {
+		err = fmt.Errorf("%w%s", ErrLocked, lockHolder(f))
+	}
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
 	}
 	return f, nil
 }

@@ -12,37 +12,47 @@ import (
 	"whitewater/pkg/raft/protocol"
 )
 
-// example is the segment and the mark that docs/storage.md shows byte by byte.
-func example() (id directoryID, segment, marked []byte, state protocol.State) {
+// example is the segment, the mark and the snapshot that docs/storage.md shows byte by byte.
+func example() (id directoryID, files map[string][]byte, state protocol.State) {
 	for i := range id {
 		id[i] = byte(i)
 	}
-	segment = appendHeader(nil, header{directory: id, segment: 1, first: 1})
-	segment = appendBatch(segment, place{id, 1, int64(len(segment))}, &protocol.HardState{}, nil)
+	segment := appendHeader(nil, header{directory: id, segment: 1, first: 1})
+	segment = appendBatch(segment, place{id, 1, int64(len(segment))}, batch{hard: &protocol.HardState{}})
 	state.HardState = protocol.HardState{Term: 3, VotedFor: "n2"}
 	state.Entries = []protocol.Entry{
 		{Index: 1, Term: 3, Kind: protocol.EntryNoop},
 		{Index: 2, Term: 3, Data: []byte("x=1")},
 	}
-	segment = appendBatch(segment, place{id, 1, int64(len(segment))}, &state.HardState, state.Entries)
-	return id, segment, encodeMark(id, mark{1, int64(len(segment))}), state
+	segment = appendBatch(segment, place{id, 1, int64(len(segment))}, batch{hard: &state.HardState, entries: state.Entries})
+	snapshot, meta := exampleSnapshot(id)
+	to := base{snapshot: meta, compacted: state.Entries[0].Position()}
+	segment = appendBatch(segment, place{id, 1, int64(len(segment))}, batch{bases: []base{to}})
+	state.Snapshot, state.Compacted, state.Entries = meta, to.compacted, state.Entries[1:]
+	return id, map[string][]byte{
+		"segment": segment, "mark": encodeMark(id, mark{1, int64(len(segment))}), "snapshot": snapshot,
+	}, state
 }
 
 // TestDocs_Example decodes the bytes that docs/storage.md prints, by Open and by the plain reader.
 func TestDocs_Example(t *testing.T) {
 	page, err := os.ReadFile(filepath.Join("..", "..", "..", "docs", "storage.md"))
 	must(t, err)
-	id, segment, marked, want := example()
+	id, written, want := example()
 	shown := map[string][]byte{}
-	for name := range map[string]bool{"segment": true, "mark": true} {
-		shown[name] = hexBlock(t, string(page), name)
+	for name, b := range written {
+		if shown[name] = hexBlock(t, string(page), name); !bytes.Equal(shown[name], b) {
+			t.Fatalf("the page's bytes of the %s are not what is written:\n%s", name, dump(b))
+		}
 	}
-	if !bytes.Equal(shown["segment"], segment) || !bytes.Equal(shown["mark"], marked) {
-		t.Fatalf("the page's bytes are not what is written:\n%s\n%s", dump(segment), dump(marked))
-	}
-	entries, hard, end := plainRead(shown["segment"])
-	if read := (model{protocol.State{HardState: hard, Entries: entries}}); !read.holds(want) || end != len(segment) {
+	read, end := plainRead(shown["segment"])
+	read.Snapshot = want.Snapshot
+	if read := (model{read}); !read.holds(want) || end != len(shown["segment"]) {
 		t.Errorf("plain reading gives %+v through %d", read.State, end)
+	}
+	_, index, term, data, ok := plainSnapshot(shown["snapshot"])
+	if got := metaOf(position(protocol.Term(term), protocol.Index(index)), data); got != want.Snapshot || !ok {
+		t.Errorf("plain reading gives %+v (%v), want %+v", got, ok, want.Snapshot)
 	}
 	files := newMemFS()
 	log, _ := mustOpen(t, testOptions(files))
@@ -51,13 +61,17 @@ func TestDocs_Example(t *testing.T) {
 	m.CRC32C = m.checksum()
 	files.put(segmentPath(1), shown["segment"])
 	files.put(filepath.Join(testDir, markName), shown["mark"])
+	if name := snapshotName(want.Snapshot); !strings.Contains(string(page), name) {
+		t.Errorf("the page does not name %s", name)
+	}
+	files.put(filepath.Join(testDir, snapshotName(want.Snapshot)), shown["snapshot"])
 	files.put(filepath.Join(testDir, metaName), fmt.Appendf(nil,
 		`{"format":1,"cluster":"c1","node":"n1","directory":%q,"crc32c":%d}`, m.Directory, m.CRC32C))
 	if !strings.Contains(string(page), fmt.Sprintf(`"crc32c": %d`, m.CRC32C)) {
 		t.Errorf("the page's meta should say %d", m.CRC32C)
 	}
 	log, found := mustOpen(t, testOptions(files))
-	if read := (model{found.State}); !read.holds(want) || found.TornBytes != 0 {
+	if read := (model{found.State}); !read.holds(want) || found.TornBytes != 0 || !mustInspect(t, files, nil).Sound() {
 		t.Errorf("Open gives %+v", found)
 	}
 	mustClose(t, log)

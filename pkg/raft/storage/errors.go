@@ -19,12 +19,18 @@ var (
 	// it wraps the cause. The caller should end the process: what is on disk is not known until the
 	// directory is opened again.
 	ErrFailed = errors.New("storage failed")
-	// ErrClosed is returned by Persist after Close.
+	// ErrClosed is returned by Persist, and by what stores snapshots, after Close.
 	ErrClosed = errors.New("storage is closed")
+	// ErrNoSnapshot is returned by OpenSnapshot when the snapshot is not stored, or no longer. The
+	// caller should take a newer one.
+	ErrNoSnapshot = errors.New("no such snapshot")
 	// ErrBatch is wrapped by ErrFailed when Persist was given a batch that cannot follow what the log
 	// holds: an index gap, an unknown kind, something over a limit. It is a mistake of the caller.
 	ErrBatch = errors.New("batch does not fit the log")
 )
+
+// errOldSnapshot ends an attempt to store a snapshot that is not newer than the newest own one.
+var errOldSnapshot = errors.New("snapshot is not newer than this node's own")
 
 // errDamaged marks bytes that do not verify. Whether they are a tear or damage depends on where they stand.
 var errDamaged = errors.New("does not verify")

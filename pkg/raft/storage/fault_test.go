@@ -43,7 +43,7 @@ func TestFault_EndsTheLog(t *testing.T) {
 			var acked, maybe model
 			var failed error
 			for i := protocol.Index(1); failed == nil && i < 200; i++ {
-				b := batch(1, "n1", entriesFrom(i, 1, 1)...)
+				b := persist(1, "n1", entriesFrom(i, 1, 1)...)
 				maybe.persist(b)
 				if failed = log.Persist(b); failed == nil {
 					acked = maybe.clone()
@@ -57,7 +57,7 @@ func TestFault_EndsTheLog(t *testing.T) {
 				return 0, nil
 			}
 			for range 3 {
-				if again := log.Persist(batch(9, "n9")); again == nil || again.Error() != failed.Error() {
+				if again := log.Persist(persist(9, "n9")); again == nil || again.Error() != failed.Error() {
 					t.Errorf("then %v, want %v", again, failed)
 				}
 			}
@@ -77,6 +77,107 @@ func TestFault_EndsTheLog(t *testing.T) {
 	}
 }
 
+// TestFault_AtEveryStep fails one step after another of a workload with snapshots, in every way. A
+// failure of the log ends it; a failure of a snapshot ends that snapshot alone; nothing acknowledged is lost.
+func TestFault_AtEveryStep(t *testing.T) {
+	for name, fault := range map[string]struct {
+		err    error
+		sticky bool // from then on
+	}{
+		"EIO": {err: syscall.EIO}, "ENOSPC": {err: syscall.ENOSPC}, "short write": {err: io.ErrShortWrite},
+		"disk full": {syscall.ENOSPC, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			ends := map[string]int{}
+			for n := 0; ; n++ {
+				rng := rand.New(rand.NewPCG(uint64(n), 3))
+				left, hit := n, false
+				files := newMemFS()
+				files.fault = func(s memStep) (int, error) {
+					if left--; left > 0 || left < 0 && !(fault.sticky && hit) || fault.err == io.ErrShortWrite && s.op != "write" {
+						return 0, nil
+					}
+					hit = true
+					return rng.IntN(len(s.data) + 1), fault.err
+				}
+				end := failOne(t, files, rng)
+				ends[end]++
+				if end == "untouched" && left > 0 {
+					break
+				}
+			}
+			t.Log(ends)
+			if ends["log"] < 20 || ends["snapshot"] < 10 {
+				t.Error("the faults are vacuous")
+			}
+		})
+	}
+}
+
+// failOne works a log over files that fail, and tells what the failure ended.
+func failOne(t *testing.T, files *memFS, rng *rand.Rand) (end string) {
+	d := newDriver(9)
+	log, found, err := Open(testOptions(files))
+	if err == nil {
+		must(t, d.adopt(log, found.State))
+		for i := 0; i < 60 && err == nil; i++ {
+			err = d.step()
+		}
+		end = endOf(t, d, files, err)
+		_ = log.Close()
+	} else {
+		end = "open"
+	}
+	files.fault = nil
+	for how := range losses {
+		image := files.crash(how, rng)
+		log, found, err := Open(testOptions(image))
+		if err == nil {
+			err = d.check(found.State)
+		}
+		if err != nil {
+			t.Fatalf("loss %d after a failure of the %s: %v", how, end, err)
+		}
+		mustClose(t, log)
+		// What was found is relied upon, whatever the failed sync left in the page cache.
+		relied := model{found.State}
+		log, found = mustOpen(t, testOptions(image.crash(lossAll, rng)))
+		if diff := relied.diff(found.State); diff != "" {
+			t.Fatalf("loss %d after a failure of the %s: recovered, relied on and lost:\n%s", how, end, diff)
+		}
+		mustClose(t, log)
+	}
+	return end
+}
+
+// endOf says what an error ended, and holds the log to it.
+func endOf(t *testing.T, d *driver, files *memFS, err error) string {
+	switch {
+	case err == nil:
+		return "untouched"
+	case !isErrno(err):
+		t.Fatalf("got %v, want an errno", err)
+	case errors.Is(err, ErrFailed):
+		files.fault = func(s memStep) (int, error) {
+			if !strings.Contains(s.name, "/snap") {
+				t.Errorf("%s %s after the failure", s.op, s.name)
+			}
+			return 0, nil
+		}
+		if again := d.log.Persist(persist(99, "n9")); again == nil || again.Error() != err.Error() {
+			t.Errorf("then %v, want %v", again, err)
+		}
+		return "log"
+	}
+	files.fault = nil
+	for range 5 {
+		if err := d.step(); err != nil {
+			t.Fatalf("a failed snapshot ended the log: %v", err)
+		}
+	}
+	return "snapshot"
+}
+
 func failIf(fails bool) error {
 	if fails {
 		return syscall.EIO
@@ -94,9 +195,9 @@ func isErrno(err error) bool {
 func TestFault_SyncThatLied(t *testing.T) {
 	files := newMemFS()
 	log, _ := mustOpen(t, testOptions(files))
-	mustPersist(t, log, batch(1, "n1", entriesFrom(1, 1, 3)...))
+	mustPersist(t, log, persist(1, "n1", entriesFrom(1, 1, 3)...))
 	files.fault = failOnce("sync", 1, 0, syscall.EIO)
-	if err := log.Persist(batch(2, "n2", entriesFrom(4, 2, 3)...)); !errors.Is(err, syscall.EIO) {
+	if err := log.Persist(persist(2, "n2", entriesFrom(4, 2, 3)...)); !errors.Is(err, syscall.EIO) {
 		t.Fatalf("got %v, want EIO", err)
 	}
 	_ = log.Close()
@@ -116,11 +217,12 @@ func TestFault_ReadErrorIsNotTheEnd(t *testing.T) {
 	files := newMemFS()
 	log, _ := mustOpen(t, testOptions(files))
 	for i := range protocol.Index(100) {
-		mustPersist(t, log, batch(1, "", entriesFrom(i+1, 1, 1)...))
+		mustPersist(t, log, persist(1, "", entriesFrom(i+1, 1, 1)...))
 	}
+	mustSave(t, log, position(1, 100))
 	mustClose(t, log)
 	before := files.contents(testDir)
-	for _, name := range []string{"0000000000000001.log", "0000000000000003.log", "mark", "meta"} {
+	for _, name := range []string{"0000000000000001.log", "0000000000000003.log", "mark", "meta", ".snap"} {
 		files.readFault = func(file string, _ int64) error { return failIf(strings.HasSuffix(file, name)) }
 		_, _, err := Open(testOptions(files))
 		if !errors.Is(err, syscall.EIO) {

@@ -20,6 +20,7 @@ const (
 	recordHeadBytes = 5
 	entryHeadBytes  = 17 // of an entry record's payload
 	stateHeadBytes  = 8  // of a hard state record's payload
+	baseBytes       = 45 // a base record's payload
 	alignment       = 8  // batches start and end at multiples of it
 
 	maxRecordBytes = 64 << 20                        // payload of one record
@@ -39,6 +40,7 @@ type recordType uint8
 const (
 	recordState recordType = 1
 	recordEntry recordType = 2
+	recordBase  recordType = 3
 )
 
 // directoryID tells this directory's files from all others.

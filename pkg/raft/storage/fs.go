@@ -3,7 +3,7 @@ package storage
 import "io"
 
 // FS is what storage asks of a file system. Names are paths. Errors satisfy errors.Is with
-// fs.ErrExist and fs.ErrNotExist where those are the reason. Calls come from one goroutine at a time.
+// fs.ErrExist and fs.ErrNotExist where those are the reason. Calls come from several goroutines at a time.
 type FS interface {
 	// Mkdir makes one directory; fs.ErrExist if the name is taken.
 	Mkdir(dir string) error
@@ -15,6 +15,9 @@ type FS interface {
 	Open(name string) (File, error)
 	// Rename moves a file over another's name, atomically, durable after SyncDir.
 	Rename(from, to string) error
+	// Remove takes a file's name away; open files live on. Durable after SyncDir. fs.ErrNotExist if
+	// there is none.
+	Remove(name string) error
 	// SyncDir makes the names in a directory durable.
 	SyncDir(dir string) error
 	// Lock takes an existing file for this process until the result is closed, or fails at once

@@ -7,18 +7,19 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strings"
 	"testing"
 
 	"whitewater/pkg/raft/protocol"
 )
 
 // plainRead reads a first segment as docs/storage.md describes it and with none of the package's
-// code: every entry of every whole batch from the start, and where the last whole batch ends.
-func plainRead(b []byte) (entries []protocol.Entry, hard protocol.HardState, end int) {
+// code: what every whole batch from the start comes to, and where the last whole batch ends.
+func plainRead(b []byte) (state protocol.State, end int) {
 	castagnoli := crc32.MakeTable(crc32.Castagnoli)
 	u32, u64 := binary.BigEndian.Uint32, binary.BigEndian.Uint64
 	if len(b) < 64 || string(b[:8]) != "WWRAFTLG" || crc32.Checksum(b[:60], castagnoli) != u32(b[60:]) {
-		return nil, hard, 0
+		return state, 0
 	}
 	for end = 64; len(b)-end >= 24 && string(b[end:end+4]) == "WWba"; {
 		where := binary.BigEndian.AppendUint64(append(slices.Clone(b[16:32]), b[32:40]...), uint64(end))
@@ -34,17 +35,26 @@ func plainRead(b []byte) (entries []protocol.Entry, hard protocol.HardState, end
 		records := rest[16:]
 		for n := u32(rest[8:]); n > 0; n-- {
 			p := records[5 : 5+u32(records)]
-			if records[4] == 1 {
-				hard = protocol.HardState{Term: protocol.Term(u64(p)), VotedFor: protocol.NodeID(p[8:])}
-			} else {
+			switch records[4] {
+			case 1:
+				state.HardState = protocol.HardState{Term: protocol.Term(u64(p)), VotedFor: protocol.NodeID(p[8:])}
+			case 2:
 				e := protocol.Entry{Index: protocol.Index(u64(p)), Term: protocol.Term(u64(p[8:])), Kind: protocol.EntryKind(p[16]), Data: p[17:]}
-				entries = append(entries[:e.Index-1], e)
+				state.Entries = append(state.Entries[:e.Index-1-state.Compacted.Index], e)
+			case 3: // the examples have it last in its batch
+				to := protocol.Position{Index: protocol.Index(u64(p[24:])), Term: protocol.Term(u64(p[32:]))}
+				if p[44] == 1 {
+					state.Entries = nil
+				} else {
+					state.Entries = state.Entries[to.Index-state.Compacted.Index:]
+				}
+				state.Compacted = to
 			}
 			records = records[5+len(p):]
 		}
 		end += size
 	}
-	return entries, hard, end
+	return state, end
 }
 
 // oneSegment is a directory with one segment of several batches; ends are the batches' ends.
@@ -83,6 +93,7 @@ func FuzzRecover(f *testing.F) {
 		if !marked {
 			files.drop(filepath.Join(testDir, markName))
 		}
+		report, unread := inspect(files, testDir, nil)
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
 		log, found, err := Open(testOptions(files))
@@ -92,14 +103,16 @@ func FuzzRecover(f *testing.F) {
 		}
 		if err != nil {
 			_, corrupt := errors.AsType[*CorruptError](err)
-			if !corrupt && !errors.Is(err, ErrVersion) {
-				t.Fatalf("got %v, want a CorruptError", err)
+			if !corrupt && !errors.Is(err, ErrVersion) || corrupt && report.Sound() {
+				t.Fatalf("got %v, want a CorruptError that was inspected too", err)
 			}
 			return
 		}
+		must(t, unread)
+		sameState(t, "segment", report, found)
 		mustClose(t, log)
-		entries, hard, end := plainRead(segment)
-		want := model{protocol.State{HardState: hard, Entries: entries}}
+		read, end := plainRead(segment)
+		want := model{read}
 		if diff := want.diff(found.State); diff != "" {
 			t.Fatal(diff)
 		}
@@ -154,14 +167,14 @@ func flipAndOpen(t *testing.T, files *memFS, id directoryID, ends []int64, bit i
 		return
 	}
 	mustClose(t, log)
-	entries, hard, end := plainRead(data)
+	read, end := plainRead(data)
 	if int64(end) < safe || bit/8 < int64(end) || found.TornBytes != int64(len(data)-end) {
 		t.Fatalf("bit %d: accepted through %d, promised through %d, %d reported torn", bit, end, safe, found.TornBytes)
 	}
 	if last := ends[len(ends)-2]; int64(end) != last {
 		t.Fatalf("bit %d: cut at %d, only the last batch at %d can be a tear", bit, end, last)
 	}
-	want := model{protocol.State{HardState: hard, Entries: entries}}
+	want := model{read}
 	if diff := want.diff(found.State); diff != "" {
 		t.Fatalf("bit %d: %s", bit, diff)
 	}
@@ -175,10 +188,18 @@ func FuzzRecords(f *testing.F) {
 	f.Add([]byte{0xff, 0xff, 0xff, 0xff, 2}, uint32(1))
 	f.Add([]byte{0, 0, 0, 3, 1, 9, 9, 9}, uint32(1))
 	f.Add([]byte{}, uint32(1<<31))
+	for _, b := range []base{
+		{snapshot: metaOf(position(9, 90), nil), compacted: position(9, 90), reset: true},
+		{snapshot: metaOf(position(9, 90), nil), compacted: position(1, 2)},
+		{compacted: position(1, 2)},
+		{},
+	} {
+		f.Add(appendBase(appendRecordHead(nil, recordBase, baseBytes), b), uint32(1))
+	}
 	f.Fuzz(func(t *testing.T, records []byte, count uint32) {
 		files := files.crash(lossNone, nil)
 		at := place{directoryID(valid[16:32]), 1, ends[len(ends)-1]}
-		b := appendBatch(nil, at, nil, nil)[:batchHeadBytes]
+		b := appendBatch(nil, at, batch{})[:batchHeadBytes]
 		b = append(b, records...)
 		b = append(b, make([]byte, -len(b)&(alignment-1))...)
 		binary.BigEndian.PutUint32(b[4:], uint32(len(b)+batchTailBytes))
@@ -189,6 +210,9 @@ func FuzzRecords(f *testing.F) {
 		file := files.file(segmentPath(1))
 		file.data = append(file.data, b...)
 		log, found, err := Open(testOptions(files))
+		if corrupt, ok := errors.AsType[*CorruptError](err); ok && strings.HasSuffix(corrupt.File, snapExt) {
+			return // the log was made to begin behind a snapshot that is not there
+		}
 		if err != nil {
 			if got := corruptAt(t, err, segmentName(1)); got.Offset != at.offset {
 				t.Fatalf("offset %d, want %d", got.Offset, at.offset)
@@ -196,6 +220,9 @@ func FuzzRecords(f *testing.F) {
 			return
 		}
 		mustClose(t, log)
+		if found.State.Compacted.Index > 0 {
+			t.Fatalf("the log begins behind %v without a snapshot", found.State.Compacted)
+		}
 		for i, e := range found.State.Entries {
 			if e.Index != protocol.Index(i+1) || !e.Kind.Valid() {
 				t.Fatalf("entry %v of %v at position %d", e.Position(), e.Kind, i+1)

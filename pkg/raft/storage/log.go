@@ -23,28 +23,32 @@ type Log struct {
 
 	// disk makes Persist and Close take turns. It is held over I/O on purpose: it guards the files
 	// themselves and all fields below, and only who must wait for the disk takes it.
-	disk        sync.Mutex
-	err         error // why every further Persist fails; nil while the log lives
-	directory   directoryID
-	mark        *handle
-	segment     *handle // the last one; writes go to its offset
-	number      uint64
-	offset      int64
-	before      int64 // length of the segment before
-	fresh       bool  // the segment's name is not yet durable
-	closedBytes int64 // of all segments before
-	last        protocol.Index
-	hard        protocol.HardState
-	buffer      []byte
+	disk      sync.Mutex
+	err       error // why every further Persist fails; nil while the log lives
+	directory directoryID
+	mark      *handle
+	segment   *handle // the last one; writes go to its offset
+	number    uint64
+	offset    int64
+	before    int64 // length of the segment before
+	fresh     bool  // the segment's name is not yet durable
+	closed    closedSegments
+	outline   outline // of the log that is written
+	hard      protocol.HardState
+	base      base // where the log begins; never with reset
+	buffer    []byte
+
+	snapshots *snapshots // has locks of its own
 
 	stats atomic.Pointer[Stats]
 }
 
 // Stats is a snapshot of a Log's size.
 type Stats struct {
-	LogBytes  int64          // of all segments
-	Segments  uint64         // files
-	LastIndex protocol.Index // last durable entry; 0 = empty log
+	LogBytes  int64             // of all segments
+	Segments  int               // files
+	Compacted protocol.Position // the log begins behind it; zero = at index 1
+	LastIndex protocol.Index    // last durable entry, or the compacted one's; 0 = empty log
 }
 
 // Stats returns the state after the last Persist. It waits for nothing.
@@ -61,52 +65,43 @@ func (l *Log) Persist(batches ...protocol.Persist) error {
 		return l.err
 	}
 	start := time.Now()
-	entries, hard, err := l.gather(batches)
+	g, err := l.gather(batches)
 	if err != nil {
 		return l.fail(err)
 	}
-	total := len(entries)
-	if total == 0 && hard == l.hard {
+	if g.isEmpty(l.hard) {
 		return nil
 	}
-	for rest := entries; len(rest) > 0 || hard != l.hard; {
-		n := batchPrefix(rest)
-		if err := l.append(hard, rest[:n]); err != nil {
-			return l.fail(err)
-		}
-		rest = rest[n:]
+	if err := l.write(g); err != nil {
+		return l.fail(err)
 	}
-	l.volume.metrics.appended(total, time.Since(start))
+	l.volume.metrics.appended(len(g.entries), time.Since(start))
 	return nil
 }
 
-// gather checks the batches and joins them. The last hard state stands for all: a term or vote may
-// become durable before entries that were made under an earlier one, never after its own.
-func (l *Log) gather(batches []protocol.Persist) ([]protocol.Entry, protocol.HardState, error) {
-	last, hard := l.last, l.hard
-	var entries []protocol.Entry
-	for _, b := range batches {
-		for i, e := range b.Entries {
-			if e.Index == 0 || e.Index > last+1 || i > 0 && e.Index != last+1 {
-				return nil, hard, fmt.Errorf("%w: batch %d: entry %v follows index %d", ErrBatch, b.Number, e.Position(), last)
-			}
-			if len(e.Data) > maxEntryBytes || !e.Kind.Valid() {
-				return nil, hard, fmt.Errorf("%w: batch %d: entry %v of %v has %d bytes, at most %d can be stored",
-					ErrBatch, b.Number, e.Position(), e.Kind, len(e.Data), maxEntryBytes)
-			}
-			last = e.Index
-		}
-		if hard = b.HardState; len(hard.VotedFor) > maxNameBytes {
-			return nil, hard, fmt.Errorf("%w: batch %d: vote for a name of %d bytes, at most %d can be stored",
-				ErrBatch, b.Number, len(hard.VotedFor), maxNameBytes)
-		}
-		if entries == nil {
-			entries = b.Entries[:len(b.Entries):len(b.Entries)]
-		} else {
-			entries = append(entries, b.Entries...)
+// write makes a group durable in as few batches as may be.
+func (l *Log) write(g group) error {
+	if g.install != nil {
+		// A segment of its own lets all before it go.
+		if err := l.roll(); err != nil {
+			return err
 		}
 	}
-	return entries, hard, nil
+	for rest := g.entries; ; {
+		n := batchPrefix(rest)
+		b := batch{hard: &g.hard, entries: rest[:n]}
+		if g.install != nil {
+			b.bases = append(b.bases, *g.install)
+			g.install = nil
+		}
+		rest = rest[n:]
+		if len(rest) == 0 && g.compact != nil {
+			b.bases = append(b.bases, *g.compact) // its entries are there now
+		}
+		if err := l.append(b); err != nil || len(rest) == 0 {
+			return err
+		}
+	}
 }
 
 // batchPrefix is how many entries the next batch takes.
@@ -121,22 +116,23 @@ func batchPrefix(entries []protocol.Entry) int {
 }
 
 // append writes and syncs one batch.
-func (l *Log) append(hard protocol.HardState, entries []protocol.Entry) error {
-	if l.offset+batchSize(hard, entries) > l.options.SegmentBytes {
+func (l *Log) append(b batch) error {
+	if l.offset > 0 && l.offset+batchSize(*b.hard, b.entries) > l.options.SegmentBytes {
 		if err := l.roll(); err != nil {
 			return err
 		}
 	}
-	buf := l.buffer[:0]
-	var state *protocol.HardState
+	hard, buf := *b.hard, l.buffer[:0]
 	if l.offset == 0 {
-		buf = appendHeader(buf, header{l.directory, l.number, l.last + 1, l.before})
-		state = &hard // so that the segments before can be dropped one day
+		// The first batch says all that is in force, so that the segments before can be dropped.
+		buf = appendHeader(buf, header{l.directory, l.number, l.outline.last + 1, l.before})
+		if l.base != (base{}) {
+			b.bases = append([]base{l.base}, b.bases...)
+		}
+	} else if hard == l.hard {
+		b.hard = nil
 	}
-	if hard != l.hard {
-		state = &hard
-	}
-	buf = appendBatch(buf, place{l.directory, l.number, l.offset + int64(len(buf))}, state, entries)
+	buf = appendBatch(buf, place{l.directory, l.number, l.offset + int64(len(buf))}, b)
 	if cap(buf) <= keptBuffer {
 		l.buffer = buf
 	}
@@ -145,13 +141,32 @@ func (l *Log) append(hard protocol.HardState, entries []protocol.Entry) error {
 	}
 	l.offset += int64(len(buf))
 	l.hard = hard
-	if n := len(entries); n > 0 {
-		l.last = entries[n-1].Index
-	}
+	l.follow(b)
 	if l.mutant.postpones(l) {
 		return nil
 	}
 	return l.commit()
+}
+
+// follow brings what is known of the log up to a batch that was just written.
+func (l *Log) follow(b batch) {
+	for _, base := range b.bases {
+		if base.reset {
+			l.closed.cut(1)
+			l.outline.reset(base.compacted)
+		}
+		l.base = base
+		l.base.reset = false
+	}
+	if len(b.entries) > 0 {
+		l.closed.cut(b.entries[0].Index)
+	}
+	for _, e := range b.entries {
+		l.outline.put(e.Position())
+	}
+	if to := l.base.compacted; to.Index > l.outline.compacted.Index {
+		l.outline.compact(to)
+	}
 }
 
 // commit makes what was written durable and says so in the mark.
@@ -165,8 +180,15 @@ func (l *Log) commit() error {
 		}
 		l.fresh = false
 	}
+	l.snapshots.anchor(&l.outline)
+	if err := l.writeMark(); err != nil {
+		return err
+	}
+	if err := l.drop(maxDropped); err != nil {
+		return err
+	}
 	l.publish()
-	return l.writeMark()
+	return nil
 }
 
 func (l *Log) writeMark() error {
@@ -174,7 +196,10 @@ func (l *Log) writeMark() error {
 }
 
 func (l *Log) publish() {
-	s := Stats{LogBytes: l.closedBytes + l.offset, Segments: l.number, LastIndex: l.last}
+	s := Stats{
+		LogBytes: l.closed.bytes() + l.offset, Segments: len(l.closed) + 1,
+		Compacted: l.base.compacted, LastIndex: l.outline.last,
+	}
 	l.stats.Store(&s)
 	l.volume.metrics.holds(s.LogBytes)
 }
@@ -191,7 +216,7 @@ func (l *Log) roll() error {
 	if err := l.segment.Close(); err != nil {
 		return errors.Join(err, next.Close())
 	}
-	l.closedBytes += l.offset
+	l.closed = append(l.closed, closedSegment{l.number, l.offset, l.outline.last})
 	l.segment, l.number, l.before, l.offset, l.fresh = next, l.number+1, l.offset, 0, true
 	return nil
 }
@@ -217,6 +242,7 @@ func (l *Log) Close() error {
 	if failed == nil {
 		l.err = ErrClosed
 	}
+	l.snapshots.close()
 	return errors.Join(failed, l.release())
 }
 

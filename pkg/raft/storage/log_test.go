@@ -75,13 +75,13 @@ func TestLog_GroupIsOneWriteAndOneSync(t *testing.T) {
 		steps = append(steps, s.op+" "+strings.TrimPrefix(s.name, testDir+"/"))
 		return 0, nil
 	}
-	mustPersist(t, log, batch(1, "n1", entriesFrom(1, 1, 2)...), batch(2, "n2", entriesFrom(3, 2, 1)...), batch(2, "n2"))
+	mustPersist(t, log, persist(1, "n1", entriesFrom(1, 1, 2)...), persist(2, "n2", entriesFrom(3, 2, 1)...), persist(2, "n2"))
 	want := "write log/0000000000000001.log, sync log/0000000000000001.log, write mark"
 	if got := strings.Join(steps, ", "); got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
 	steps = nil
-	mustPersist(t, log, batch(2, "n2"))
+	mustPersist(t, log, persist(2, "n2"))
 	mustPersist(t, log)
 	if len(steps) > 0 {
 		t.Errorf("nothing had changed, but %v", steps)
@@ -118,17 +118,17 @@ func TestLog_LargeGroupTakesSeveralBatches(t *testing.T) {
 
 func TestPersist_RefusesWhatDoesNotFit(t *testing.T) {
 	for name, b := range map[string]protocol.Persist{
-		"gap":             batch(1, "", entriesFrom(4, 1, 1)...),
-		"index zero":      batch(1, "", protocol.Entry{}),
-		"gap in batch":    batch(1, "", append(entriesFrom(3, 1, 1), entriesFrom(5, 1, 1)...)...),
-		"step back":       batch(1, "", append(entriesFrom(3, 1, 1), entriesFrom(3, 1, 1)...)...),
-		"unknown kind":    batch(1, "", protocol.Entry{Index: 3, Kind: 77}),
-		"name too long":   batch(1, protocol.NodeID(strings.Repeat("n", maxNameBytes+1))),
-		"entry too large": batch(1, "", protocol.Entry{Index: 3, Data: make([]byte, maxEntryBytes+1)}),
+		"gap":             persist(1, "", entriesFrom(4, 1, 1)...),
+		"index zero":      persist(1, "", protocol.Entry{}),
+		"gap in batch":    persist(1, "", append(entriesFrom(3, 1, 1), entriesFrom(5, 1, 1)...)...),
+		"step back":       persist(1, "", append(entriesFrom(3, 1, 1), entriesFrom(3, 1, 1)...)...),
+		"unknown kind":    persist(1, "", protocol.Entry{Index: 3, Kind: 77}),
+		"name too long":   persist(1, protocol.NodeID(strings.Repeat("n", maxNameBytes+1))),
+		"entry too large": persist(1, "", protocol.Entry{Index: 3, Data: make([]byte, maxEntryBytes+1)}),
 	} {
 		files := newMemFS()
 		log, _ := mustOpen(t, testOptions(files))
-		mustPersist(t, log, batch(1, "", entriesFrom(1, 1, 2)...))
+		mustPersist(t, log, persist(1, "", entriesFrom(1, 1, 2)...))
 		before := files.contents(testDir)
 		err := log.Persist(b)
 		if !errors.Is(err, ErrBatch) || !errors.Is(err, ErrFailed) {
@@ -208,7 +208,7 @@ func TestClose_WhilePersisting(t *testing.T) {
 	)
 	wait.Go(func() {
 		for i := protocol.Index(1); ; i++ {
-			if err := log.Persist(batch(1, "", entriesFrom(i, 1, 1)...)); err != nil {
+			if err := log.Persist(persist(1, "", entriesFrom(i, 1, 1)...)); err != nil {
 				if !errors.Is(err, ErrClosed) {
 					t.Errorf("got %v, want ErrClosed", err)
 				}

@@ -5,7 +5,6 @@ import (
 	"io"
 	"io/fs"
 	"maps"
-	"math/rand/v2"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -26,16 +25,39 @@ type memFS struct {
 
 // memStep is one change of the file system.
 type memStep struct {
-	op   string // mkdir, create, write, truncate, sync, rename, syncdir
-	name string
-	size int // of a write
+	op     string // mkdir, create, write, truncate, sync, rename, remove, syncdir
+	name   string
+	to     string // of a rename
+	data   []byte // of a write
+	offset int64  // of a write
 }
 
 type memDir struct {
 	durable bool // its own name is
 	names   map[string]*memFile
 	synced  map[string]*memFile // as a loss of power would leave it
-	changes []map[string]*memFile
+	changes []memNaming         // of names, since the last sync
+}
+
+// memNaming gives a file a name, unless that is empty, and takes one away, unless that is empty.
+type memNaming struct {
+	file    *memFile
+	to, not string
+}
+
+func (c memNaming) apply(names map[string]*memFile) {
+	if c.to != "" {
+		names[c.to] = c.file
+	}
+	if c.not != "" {
+		delete(names, c.not)
+	}
+}
+
+// change is a naming that takes place now.
+func (d *memDir) change(c memNaming) {
+	c.apply(d.names)
+	d.changes = append(d.changes, c)
 }
 
 type memFile struct {
@@ -50,92 +72,10 @@ type memChange struct {
 	data   []byte
 }
 
-// loss is what a crash leaves of what was not synced.
-type loss int
-
-const (
-	lossNone   loss = iota // kill -9: the page cache lives on
-	lossAll                // power: nothing that was not synced
-	lossSector             // power: any of the sectors, any number of the names
-)
-
 func newMemFS() *memFS {
 	f := &memFS{dirs: map[string]*memDir{}, locks: map[string]bool{}}
 	f.dirs["/"] = &memDir{durable: true, names: map[string]*memFile{}, synced: map[string]*memFile{}}
 	return f
-}
-
-// crash returns what another process finds after this one died, or the machine did.
-func (f *memFS) crash(how loss, rng *rand.Rand) *memFS {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	after := newMemFS()
-	files := map[*memFile]*memFile{}
-	keep := func(from map[string]*memFile) map[string]*memFile {
-		to := map[string]*memFile{}
-		for name, file := range from {
-			if files[file] == nil {
-				files[file] = file.crash(how, rng)
-			}
-			to[name] = files[file]
-		}
-		return to
-	}
-	for _, path := range slices.Sorted(maps.Keys(f.dirs)) {
-		d := f.dirs[path]
-		if how == lossAll && !d.durable {
-			continue
-		}
-		left := &memDir{durable: d.durable, synced: keep(d.synced)}
-		switch how {
-		case lossNone:
-			left.names = keep(d.names)
-			for _, c := range d.changes {
-				left.changes = append(left.changes, keep(c))
-			}
-		case lossAll:
-			left.names = maps.Clone(left.synced)
-		case lossSector: // a journal keeps the order of names
-			left.names = maps.Clone(left.synced)
-			if n := rng.IntN(len(d.changes) + 1); n > 0 {
-				left.names = keep(d.changes[n-1])
-			}
-			left.durable, left.synced = true, maps.Clone(left.names)
-		}
-		after.dirs[path] = left
-	}
-	return after
-}
-
-const sectorBytes = 512
-
-func (m *memFile) crash(how loss, rng *rand.Rand) *memFile {
-	if how == lossNone {
-		return &memFile{data: slices.Clone(m.data), synced: slices.Clone(m.synced), changes: slices.Clone(m.changes)}
-	}
-	data := slices.Clone(m.synced)
-	if how == lossSector {
-		for _, c := range m.changes {
-			if c.data == nil {
-				if rng.IntN(2) == 0 {
-					data = resize(data, c.offset)
-				}
-				continue
-			}
-			for at := 0; at < len(c.data); {
-				n := min(len(c.data)-at, sectorBytes-int((c.offset+int64(at))%sectorBytes))
-				end := c.offset + int64(at+n)
-				if rng.IntN(2) == 0 {
-					data = resize(data, max(end, int64(len(data))))
-					copy(data[c.offset+int64(at):], c.data[at:at+n])
-				} else if rng.IntN(4) == 0 { // the length arrived, the bytes did not
-					data = resize(data, max(end, int64(len(data))))
-				}
-				at += n
-			}
-		}
-	}
-	return &memFile{data: data, synced: slices.Clone(data)}
 }
 
 func resize(b []byte, n int64) []byte {
@@ -200,8 +140,7 @@ func (f *memFS) Create(name string) (File, error) {
 		return nil, err
 	}
 	file := &memFile{}
-	d.names[filepath.Base(name)] = file
-	d.changes = append(d.changes, maps.Clone(d.names))
+	d.change(memNaming{file: file, to: filepath.Base(name)})
 	return &memHandle{f, file, name}, nil
 }
 
@@ -229,12 +168,31 @@ func (f *memFS) Rename(from, to string) error {
 	if filepath.Dir(from) != filepath.Dir(to) {
 		return errors.New("memFS renames within a directory only")
 	}
-	if _, err := f.step(memStep{op: "rename", name: from}); err != nil {
+	file := d.names[filepath.Base(from)]
+	if file == nil {
+		return &fs.PathError{Op: "rename", Path: from, Err: fs.ErrNotExist}
+	}
+	if _, err := f.step(memStep{op: "rename", name: from, to: to}); err != nil {
 		return err
 	}
-	d.names[filepath.Base(to)] = d.names[filepath.Base(from)]
-	delete(d.names, filepath.Base(from))
-	d.changes = append(d.changes, maps.Clone(d.names))
+	d.change(memNaming{file: file, to: filepath.Base(to), not: filepath.Base(from)})
+	return nil
+}
+
+func (f *memFS) Remove(name string) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	d, err := f.dir(filepath.Dir(name))
+	if err != nil {
+		return err
+	}
+	if d.names[filepath.Base(name)] == nil {
+		return &fs.PathError{Op: "remove", Path: name, Err: fs.ErrNotExist}
+	}
+	if _, err := f.step(memStep{op: "remove", name: name}); err != nil {
+		return err
+	}
+	d.change(memNaming{not: filepath.Base(name)})
 	return nil
 }
 
@@ -300,18 +258,22 @@ func (h *memHandle) ReadAt(p []byte, offset int64) (int, error) {
 	return n, nil
 }
 
+func (m *memFile) write(p []byte, offset int64) {
+	if len(p) > 0 {
+		m.data = resize(m.data, max(int64(len(m.data)), offset+int64(len(p))))
+		copy(m.data[offset:], p)
+		m.changes = append(m.changes, memChange{offset, slices.Clone(p)})
+	}
+}
+
 func (h *memHandle) WriteAt(p []byte, offset int64) (int, error) {
 	h.fs.mu.Lock()
 	defer h.fs.mu.Unlock()
-	n, err := h.fs.step(memStep{op: "write", name: h.name, size: len(p)})
+	n, err := h.fs.step(memStep{op: "write", name: h.name, data: p, offset: offset})
 	if err == nil {
 		n = len(p)
 	}
-	if n > 0 {
-		h.file.data = resize(h.file.data, max(int64(len(h.file.data)), offset+int64(n)))
-		copy(h.file.data[offset:], p[:n])
-		h.file.changes = append(h.file.changes, memChange{offset, slices.Clone(p[:n])})
-	}
+	h.file.write(p[:n], offset)
 	if errors.Is(err, io.ErrShortWrite) {
 		err = nil // the count alone tells
 	}
@@ -339,13 +301,7 @@ func (h *memHandle) Sync() error {
 		return err
 	}
 	for _, c := range changes {
-		if c.data == nil {
-			h.file.synced = resize(h.file.synced, c.offset)
-			continue
-		}
-		end := c.offset + int64(len(c.data))
-		h.file.synced = resize(h.file.synced, max(int64(len(h.file.synced)), end))
-		copy(h.file.synced[c.offset:], c.data)
+		h.file.synced = c.apply(h.file.synced)
 	}
 	return nil
 }

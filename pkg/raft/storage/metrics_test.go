@@ -14,13 +14,13 @@ func TestMetrics_CountWhatHappened(t *testing.T) {
 	files := newMemFS()
 	options := testOptions(files)
 	log, _ := mustOpen(t, options)
-	mustPersist(t, log, batch(1, "n1", entriesFrom(1, 1, 2)...))
+	mustPersist(t, log, persist(1, "n1", entriesFrom(1, 1, 2)...))
 	mustClose(t, log)
 	files.file(segmentPath(1)).data = append(files.file(segmentPath(1)).data, 1, 2, 3)
 
 	options.Metrics = NewMetrics(registry)
 	log, _ = mustOpen(t, options)
-	mustPersist(t, log, batch(1, "n1", entriesFrom(3, 1, 3)...), batch(1, "n1", entriesFrom(6, 1, 2)...))
+	mustPersist(t, log, persist(1, "n1", entriesFrom(3, 1, 3)...), persist(1, "n1", entriesFrom(6, 1, 2)...))
 	defer func() { mustClose(t, log) }()
 
 	families, err := registry.Gather()

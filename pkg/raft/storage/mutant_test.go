@@ -26,7 +26,7 @@ func TestMutant_AckBeforeFsyncIsCaught(t *testing.T) {
 		for len(synced) > 0 {
 			<-synced
 		}
-		mustPersist(t, log, batch(3, "n2", entriesFrom(1, 3, 5)...))
+		mustPersist(t, log, persist(3, "n2", entriesFrom(1, 3, 5)...))
 		log.disk.Lock()
 		found, err := p.recoverCopy(t, options, true)
 		log.disk.Unlock()

@@ -23,7 +23,7 @@ func Open(options Options) (*Log, Recovered, error) {
 		return nil, Recovered{}, fmt.Errorf("open data directory %s: %w", options.Dir, err)
 	}
 	options.Logger.Info("opened log", "node", options.NodeID, "term", found.State.Term,
-		"index", len(found.State.Entries), "bytes", log.Stats().LogBytes, "segments", log.Stats().Segments)
+		"index", log.Stats().LastIndex, "snapshot", found.State.Snapshot.Index, "bytes", log.Stats().LogBytes, "segments", log.Stats().Segments)
 	return log, found, nil
 }
 
@@ -33,8 +33,10 @@ func open(o Options) (log *Log, found Recovered, err error) {
 		return nil, Recovered{}, err
 	}
 	v := &volume{fs: o.FS, dir: dir, observe: o.Observe, metrics: o.Metrics}
-	if err := errors.Join(v.makeDir(v.dir), v.makeDir(v.path(logDir))); err != nil {
-		return nil, Recovered{}, err
+	for _, name := range []string{".", logDir, snapDir} {
+		if err := v.makeDir(v.path(name)); err != nil {
+			return nil, Recovered{}, err
+		}
 	}
 	l := &Log{options: o, volume: v}
 	defer func() {
@@ -94,6 +96,11 @@ func (l *Log) load() (Recovered, error) {
 		return Recovered{}, err
 	}
 	l.segment = r.tail.segment // released on failure from here on
+	l.snapshots = &snapshots{volume: l.volume, directory: r.directory, logger: l.options.Logger}
+	unused, err := l.snapshots.load(r)
+	if err != nil {
+		return Recovered{}, err
+	}
 	if l.mark, err = l.volume.ensure(markName); err != nil {
 		return Recovered{}, err
 	}
@@ -102,6 +109,9 @@ func (l *Log) load() (Recovered, error) {
 		return Recovered{}, err
 	}
 	found.ClusterID = m.Cluster
+	if err := l.snapshots.settle(unused); err != nil {
+		return Recovered{}, err
+	}
 	return found, l.adopt(r, found.TornBytes)
 }
 
@@ -111,11 +121,20 @@ func (l *Log) adopt(r *recovery, torn int64) error {
 	l.number = r.tail.number
 	l.offset = r.tail.end
 	l.hard = r.state.HardState
-	l.last = r.nextIndex() - 1
-	l.closedBytes = r.bytes
-	l.publish()
+	l.base = r.base
+	l.base.reset = false
+	l.outline = newOutline(r.state.Compacted, r.state.Entries)
+	l.closed = r.closed
+	l.snapshots.anchor(&l.outline)
 	l.volume.metrics.recovered(torn)
-	return l.writeMark()
+	if err := l.writeMark(); err != nil {
+		return err
+	}
+	if err := l.drop(len(l.closed)); err != nil {
+		return err
+	}
+	l.publish()
+	return nil
 }
 
 // initialise makes a new directory: the first segment, then meta, whose presence says that all of
@@ -127,7 +146,7 @@ func (l *Log) initialise() (meta, error) {
 		return meta{}, err
 	}
 	b := appendHeader(nil, header{directory: d, segment: 1, first: 1})
-	b = appendBatch(b, place{d, 1, headerBytes}, &protocol.HardState{}, nil)
+	b = appendBatch(b, place{d, 1, headerBytes}, batch{hard: &protocol.HardState{}})
 	if err := l.checkUnused(int64(len(b))); err != nil {
 		return meta{}, err
 	}
@@ -139,7 +158,7 @@ func (l *Log) initialise() (meta, error) {
 		return meta{}, err
 	}
 	// The directories themselves may be left from an attempt that died before making them durable.
-	if err := errors.Join(v.syncDir(logDir), v.fs.SyncDir(filepath.Dir(v.dir))); err != nil {
+	if err := errors.Join(v.syncDir(logDir), v.syncAbove()); err != nil {
 		return meta{}, err
 	}
 	m := meta{Format: formatVersion, Cluster: l.options.ClusterID, Node: l.options.NodeID, Directory: d.String()}
@@ -157,15 +176,24 @@ func writeFirst(v *volume, h *handle, b []byte) error {
 	return v.sync(h, int64(len(b)))
 }
 
-// checkUnused refuses to make a directory anew that lost its meta but holds a log.
+// checkUnused refuses to make a directory anew that lost its meta but holds a log or a snapshot.
 func (l *Log) checkUnused(firstBytes int64) error {
 	v := l.volume
+	snaps, err := v.fs.ReadDir(v.path(snapDir))
+	if err != nil {
+		return err
+	}
 	lost := func(name string) error {
 		return v.corrupt(metaName, 0, fmt.Errorf("meta is missing, but %s is there", v.path(name)))
 	}
 	names, err := v.fs.ReadDir(v.path(logDir))
 	if err != nil {
 		return err
+	}
+	for _, name := range snaps {
+		if meta, ok := parseSnapshotName(name); ok {
+			return lost(snapshotName(meta))
+		}
 	}
 	for _, name := range names {
 		number, ok := segmentNumber(name)

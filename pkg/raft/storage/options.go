@@ -13,6 +13,7 @@ import (
 const (
 	OpCreate  = "create"  // File has a name that is not yet durable
 	OpRename  = "rename"  // File became To, not yet durably
+	OpRemove  = "remove"  // File lost its name, not yet durably
 	OpSync    = "sync"    // File is durable through Length bytes
 	OpSyncDir = "syncdir" // the names in directory File are durable
 )
@@ -34,7 +35,7 @@ type Options struct {
 	Logger       *slog.Logger    // nil discards
 	Metrics      *Metrics        // nil = none
 	// Observe is called after each step that matters for durability, in order, and before the call
-	// that made the step returns. It must not call the Log. nil = nobody.
+	// that made the step returns, from one goroutine at a time. It must not call the Log. nil = nobody.
 	Observe  func(FileOp)
 	Mutation protocol.Mutation
 }
@@ -42,7 +43,7 @@ type Options struct {
 // FileOp is one step towards durability. Names are relative to the data directory and use slashes;
 // "." is the data directory itself. The mark file is created but never synced: it may lag or be lost.
 type FileOp struct {
-	Op       string // one of OpCreate, OpRename, OpSync, OpSyncDir
+	Op       string // one of OpCreate, OpRename, OpRemove, OpSync, OpSyncDir
 	File, To string
 	Length   int64 // OpSync: bytes of File known durable
 }
@@ -59,7 +60,7 @@ func (o FileOp) String() string {
 
 // Recovered is what Open found.
 type Recovered struct {
-	State       protocol.State // term, vote and the whole log, all of it durable
+	State       protocol.State // term, vote, newest snapshot and the whole log behind it, all of it durable
 	DirectoryID string         // random, written once when the directory was made; 32 hex digits
 	ClusterID   string         // as stored
 	TornBytes   int64          // bytes of an unfinished write that were cut; 0 = none

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"strings"
 
 	"whitewater/pkg/raft/protocol"
 )
@@ -17,9 +16,14 @@ type recovery struct {
 	directory directoryID
 	mark      mark
 
-	state protocol.State
-	bytes int64 // of the segments before the last
-	tail  tail
+	state  protocol.State // Entries follow floor
+	base   base           // the newest
+	first  uint64         // number of the first segment there is
+	closed closedSegments
+	tail   tail
+	// floor is the index before the first entry. While it is above what the log has compacted, the
+	// segments that held what is between were removed, and a record that says so must follow.
+	floor protocol.Index
 }
 
 // tail is how the last segment ends.
@@ -39,16 +43,22 @@ func (r *recovery) read() error {
 	if err != nil {
 		return err
 	}
+	r.first = numbers[0]
 	for i, number := range numbers {
 		err := r.readSegment(number, i == len(numbers)-1)
 		if err != nil {
 			return err
 		}
 	}
+	if r.floor > r.base.compacted.Index {
+		return r.missing(r.first-1, fmt.Sprintf("the log begins behind index %d and must hold all from index %d",
+			r.floor, r.base.compacted.Index+1))
+	}
+	r.state.Compacted = r.base.compacted
 	return nil
 }
 
-// segments lists the segments' numbers, which must run from 1 to at least the marked one.
+// segments lists the segments' numbers, which must run without gaps to at least the marked one.
 func (r *recovery) segments() ([]uint64, error) {
 	names, err := r.volume.fs.ReadDir(r.volume.path(logDir))
 	if err != nil {
@@ -58,21 +68,20 @@ func (r *recovery) segments() ([]uint64, error) {
 	for _, name := range names { // sorted, and so are the numbers: all have 16 digits
 		number, ok := segmentNumber(name)
 		if !ok {
-			if !strings.Contains(name, tornInfix) {
+			if !isTornCopy(name) {
 				r.logger.Warn("ignored unknown file", "file", r.volume.path(logDir+"/"+name))
 			}
 			continue
 		}
-		if want := uint64(len(numbers) + 1); number != want {
-			return nil, r.missing(want, fmt.Sprintf("segment %d is there", number))
+		if n := len(numbers); n > 0 && number != numbers[n-1]+1 {
+			return nil, r.missing(numbers[n-1]+1, fmt.Sprintf("segment %d is there", number))
 		}
 		numbers = append(numbers, number)
 	}
-	have := uint64(len(numbers))
-	if have == 0 {
+	if len(numbers) == 0 {
 		return nil, r.missing(1, "the directory once had it")
 	}
-	if r.mark.segment > have {
+	if have := numbers[len(numbers)-1]; r.mark.segment > have {
 		return nil, r.missing(have+1, fmt.Sprintf("entries in segment %d were acknowledged", r.mark.segment))
 	}
 	return numbers, nil
@@ -96,9 +105,10 @@ func (r *recovery) readSegment(number uint64, last bool) (err error) {
 	if err != nil {
 		return err
 	}
-	before := r.tail.size // of the segment before, which ended without a tear
-	r.bytes += before
-	r.tail = tail{segment: h, number: number, first: r.nextIndex(), before: before, size: size}
+	if number != r.first { // the segment before ended without a tear
+		r.closed = append(r.closed, closedSegment{number - 1, r.tail.size, r.nextIndex() - 1})
+	}
+	r.tail = tail{segment: h, number: number, first: r.nextIndex(), before: r.tail.size, size: size}
 	bad, damage, err := r.readBatches()
 	if err != nil {
 		return err
@@ -113,7 +123,7 @@ func (r *recovery) readSegment(number uint64, last bool) (err error) {
 }
 
 func (r *recovery) nextIndex() protocol.Index {
-	return protocol.Index(len(r.state.Entries)) + 1
+	return r.floor + protocol.Index(len(r.state.Entries)) + 1
 }
 
 // readBatches reads the segment in r.tail. Where bytes do not verify it returns their offset and why.
@@ -159,32 +169,15 @@ func (r *recovery) readHeader() (damage, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", r.volume.path(t.segment.name), err)
 	}
+	if t.number == r.first && t.number > 1 && got.first > 0 { // what came before is told by the header alone
+		t.first, t.before, r.floor = got.first, got.previous, got.first-1
+	}
 	if want := (header{r.directory, t.number, t.first, t.before}); got != want {
 		return nil, r.volume.corrupt(t.segment.name, 0, fmt.Errorf(
 			"segment %d of directory %v (first index %d, %d bytes before) stands where segment %d of directory %v (%d, %d) belongs",
 			got.segment, got.directory, got.first, got.previous, want.segment, want.directory, want.first, want.previous))
 	}
 	return nil, nil
-}
-
-// take adds a verified batch to the state.
-func (r *recovery) take(batch []byte, first bool) error {
-	hasState := false
-	err := decodeBatch(batch, func(h protocol.HardState) error {
-		r.state.HardState, hasState = h, true
-		return nil
-	}, func(e protocol.Entry) error {
-		next := r.nextIndex()
-		if e.Index == 0 || e.Index > next {
-			return fmt.Errorf("entry %v is out of sequence: index %d comes next", e.Position(), next)
-		}
-		r.state.Entries = append(r.state.Entries[:e.Index-1], e)
-		return nil
-	})
-	if err == nil && first && !hasState {
-		err = errors.New("the segment's first batch has no hard state")
-	}
-	return err
 }
 
 // judge decides what bytes that do not verify are: damage, which it returns as an error, or the tear
@@ -197,8 +190,8 @@ func (r *recovery) judge(bad int64, damage error, last bool) error {
 		return r.volume.corrupt(name, bad, fmt.Errorf("%w (and a segment follows)", damage))
 	case r.mark.covers(t.number, bad):
 		return r.volume.corrupt(name, bad, fmt.Errorf("%w (and it was synced through offset %d)", damage, r.mark.offset))
-	case t.number == 1 && t.end == 0:
-		return r.volume.corrupt(name, bad, fmt.Errorf("%w (and it was synced when the directory was made)", damage))
+	case t.number == r.first && t.end == 0:
+		return r.volume.corrupt(name, bad, fmt.Errorf("%w (and it was synced before there was no segment before it)", damage))
 	}
 	from := place{r.directory, t.number, max(bad, headerBytes)}
 	offset, found, err := findBatch(t.segment, from, t.size)

@@ -49,7 +49,7 @@ func (l *Log) lastAfter(b protocol.Persist) protocol.Index {
 	if n := len(b.Entries); n > 0 {
 		return b.Entries[n-1].Index
 	}
-	return l.last
+	return l.outline.last
 }
 
 func segmentPath(n uint64) string { return filepath.Join(testDir, segmentName(n)) }
@@ -173,7 +173,7 @@ func replace(file *memFile, from, to string) {
 
 // TestRecovery_Tears: the remains of a write that nobody was told of are cut, and only they.
 func TestRecovery_Tears(t *testing.T) {
-	whole := appendBatch(nil, place{}, &protocol.HardState{Term: 99}, entriesFrom(1, 1, 20))
+	whole := appendBatch(nil, place{}, batch{hard: &protocol.HardState{Term: 99}, entries: entriesFrom(1, 1, 20)})
 	for name, tear := range map[string][]byte{
 		"zeros":         make([]byte, 4096),
 		"one zero":      {0},
@@ -206,7 +206,7 @@ func TestRecovery_Tears(t *testing.T) {
 			if zeros := len(bytes.Trim(tear, "\x00")) == 0; !zeros && !bytes.Equal(kept, tear) || zeros && kept != nil {
 				t.Errorf("the copy %q holds %q, want the tear", found.TornCopy, kept)
 			}
-			more := batch(found.State.Term, "", entriesFrom(protocol.Index(len(found.State.Entries)+1), found.State.Term, 1)...)
+			more := persist(found.State.Term, "", entriesFrom(protocol.Index(len(found.State.Entries)+1), found.State.Term, 1)...)
 			mustPersist(t, log, more)
 			s.want.persist(more)
 			mustClose(t, log)
@@ -248,8 +248,8 @@ func TestRecovery_JustRolled(t *testing.T) {
 		id := directoryID(s.file(s.last).data[16:32])
 		head := header{id, number + 1, protocol.Index(len(s.want.Entries)) + 1, int64(len(s.file(s.last).data))}
 		first := appendHeader(nil, head)
-		b := batch(s.want.Term+1, "n7", entriesFrom(head.first, s.want.Term+1, 1)...)
-		first = appendBatch(first, place{id, number + 1, headerBytes}, &b.HardState, b.Entries)
+		b := persist(s.want.Term+1, "n7", entriesFrom(head.first, s.want.Term+1, 1)...)
+		first = appendBatch(first, place{id, number + 1, headerBytes}, batch{hard: &b.HardState, entries: b.Entries})
 		next := segmentPath(number + 1)
 		s.put(next, first[:min(length, len(first))])
 		whole := length >= len(first)
@@ -263,7 +263,7 @@ func TestRecovery_JustRolled(t *testing.T) {
 		if want := int64(length); !whole && found.TornBytes != want {
 			t.Errorf("%d bytes: reported %d torn", length, found.TornBytes)
 		}
-		more := batch(s.want.Term+2, "n1", entriesFrom(protocol.Index(len(s.want.Entries))+1, s.want.Term+2, 2)...)
+		more := persist(s.want.Term+2, "n1", entriesFrom(protocol.Index(len(s.want.Entries))+1, s.want.Term+2, 2)...)
 		mustPersist(t, log, more)
 		s.want.persist(more)
 		mustClose(t, log)
@@ -282,7 +282,7 @@ func TestRecovery_UnfinishedDirectory(t *testing.T) {
 	mustClose(t, log)
 	files.drop(filepath.Join(testDir, metaName))
 	log, found := mustOpen(t, testOptions(files))
-	mustPersist(t, log, batch(1, "n1", entriesFrom(1, 1, 1)...))
+	mustPersist(t, log, persist(1, "n1", entriesFrom(1, 1, 1)...))
 	mustClose(t, log)
 	log, again := mustOpen(t, testOptions(files))
 	if again.DirectoryID != found.DirectoryID || len(again.State.Entries) != 1 {
@@ -296,10 +296,10 @@ func TestRecovery_UnfinishedDirectory(t *testing.T) {
 func TestRecovery_LostOverwrite(t *testing.T) {
 	files := newMemFS()
 	log, _ := mustOpen(t, testOptions(files))
-	mustPersist(t, log, batch(1, "n1", entriesFrom(1, 1, 3)...))
+	mustPersist(t, log, persist(1, "n1", entriesFrom(1, 1, 3)...))
 	before := log.offset
-	mustPersist(t, log, batch(2, "n2", entriesFrom(2, 2, 2)...))
-	mustPersist(t, log, batch(2, "n2", protocol.Entry{Index: 4, Term: 2, Data: make([]byte, 2048)}))
+	mustPersist(t, log, persist(2, "n2", entriesFrom(2, 2, 2)...))
+	mustPersist(t, log, persist(2, "n2", protocol.Entry{Index: 4, Term: 2, Data: make([]byte, 2048)}))
 	mustClose(t, log)
 	files.file(segmentPath(1)).data = files.file(segmentPath(1)).data[:before]
 	_, _, err := Open(testOptions(files))
@@ -309,9 +309,11 @@ func TestRecovery_LostOverwrite(t *testing.T) {
 // TestRecovery_OutOfSequence: a whole batch that no log could hold is damage, whatever its checksum says.
 func TestRecovery_OutOfSequence(t *testing.T) {
 	for name, b := range map[string]func(place) []byte{
-		"gap":          func(p place) []byte { return appendBatch(nil, p, nil, entriesFrom(2, 1, 1)) },
-		"index zero":   func(p place) []byte { return appendBatch(nil, p, nil, []protocol.Entry{{}}) },
-		"unknown kind": func(p place) []byte { return appendBatch(nil, p, nil, []protocol.Entry{{Index: 1, Kind: 9}}) },
+		"gap":        func(p place) []byte { return appendBatch(nil, p, batch{entries: entriesFrom(2, 1, 1)}) },
+		"index zero": func(p place) []byte { return appendBatch(nil, p, batch{entries: []protocol.Entry{{}}}) },
+		"unknown kind": func(p place) []byte {
+			return appendBatch(nil, p, batch{entries: []protocol.Entry{{Index: 1, Kind: 9}}})
+		},
 	} {
 		files := newMemFS()
 		log, _ := mustOpen(t, testOptions(files))

@@ -4,10 +4,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 )
 
 // tornInfix joins a segment's name and the offset of the tear in the name of the copy.
 const tornInfix = ".torn-"
+
+// isTornCopy reports whether a file in log/ is such a copy.
+func isTornCopy(name string) bool { return strings.Contains(name, tornInfix) }
 
 // repair makes durable what recovery found: a tear is copied and cut, and what no mark promises is
 // written once more. Nothing has been written behind the tear when it returns.
@@ -44,7 +48,12 @@ func (r *recovery) rewrite() error {
 	if t.end == 0 {
 		at := place{r.directory, t.number, headerBytes}
 		b := appendHeader(nil, header{r.directory, t.number, t.first, t.before})
-		b = appendBatch(b, at, &r.state.HardState, nil)
+		first := batch{hard: &r.state.HardState}
+		if r.base != (base{}) {
+			first.bases = []base{r.base}
+			first.bases[0].reset = false
+		}
+		b = appendBatch(b, at, first)
 		t.end = int64(len(b))
 		return r.volume.write(t.segment, b, 0)
 	}

@@ -5,13 +5,16 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"path"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 )
 
 const (
 	logDir     = "log"
+	snapDir    = "snap"
 	lockName   = "lock"
 	metaName   = "meta"
 	draftExt   = ".tmp"
@@ -24,8 +27,10 @@ const (
 type volume struct {
 	fs      FS
 	dir     string
-	observe func(FileOp) // may be nil
-	metrics *Metrics     // may be nil
+	metrics *Metrics // may be nil
+
+	observing sync.Mutex   // makes calls of observe take turns
+	observe   func(FileOp) // may be nil
 }
 
 // handle is an open file of a volume.
@@ -38,6 +43,8 @@ func (v *volume) path(name string) string { return filepath.Join(v.dir, filepath
 
 func (v *volume) report(op FileOp) {
 	if v.observe != nil {
+		v.observing.Lock()
+		defer v.observing.Unlock()
 		v.observe(op)
 	}
 }
@@ -60,6 +67,17 @@ func (v *volume) makeDir(dir string) error {
 	return v.fs.SyncDir(filepath.Dir(dir))
 }
 
+// syncAbove makes the volume's own name durable, and those above it where that is allowed.
+func (v *volume) syncAbove() error {
+	above := filepath.Dir(v.dir)
+	err := v.fs.SyncDir(above)
+	for above != filepath.Dir(above) && err == nil {
+		above = filepath.Dir(above)
+		_ = v.fs.SyncDir(above) // most are older than this directory, and some cannot be opened
+	}
+	return err
+}
+
 func (v *volume) create(name string) (*handle, error) {
 	f, err := v.fs.Create(v.path(name))
 	if err != nil {
@@ -75,6 +93,16 @@ func (v *volume) open(name string) (*handle, error) {
 		return nil, err
 	}
 	return &handle{File: f, name: name}, nil
+}
+
+// size is a file's length.
+func (v *volume) size(name string) (size int64, err error) {
+	h, err := v.open(name)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, h.Close()) }()
+	return h.Size()
 }
 
 // ensure opens a file, made if it is missing.
@@ -128,6 +156,22 @@ func (v *volume) rename(from, to string) error {
 	return nil
 }
 
+// remove takes a name away and makes that durable at once: what is gone cannot be given back, so
+// nothing durable may need it.
+func (v *volume) remove(name string) error {
+	if err := v.fs.Remove(v.path(name)); err != nil {
+		return err
+	}
+	// Reported only now: who imitates a loss of power in between has nothing to bring back.
+	err := v.fs.SyncDir(v.path(path.Dir(name)))
+	v.report(FileOp{Op: OpRemove, File: name})
+	if err != nil {
+		return fmt.Errorf("sync directory %s: %w", v.path(path.Dir(name)), err)
+	}
+	v.report(FileOp{Op: OpSyncDir, File: path.Dir(name)})
+	return nil
+}
+
 // corrupt is the error for damage in a file of the volume.
 func (v *volume) corrupt(name string, offset int64, err error) error {
 	return &CorruptError{File: v.path(name), Offset: offset, Err: err}
@@ -135,8 +179,11 @@ func (v *volume) corrupt(name string, offset int64, err error) error {
 
 // label is the file's name in metrics.
 func (h *handle) label() string {
-	if strings.HasPrefix(h.name, logDir+"/") {
-		return logDir
+	switch path.Dir(h.name) {
+	case logDir:
+		return "log"
+	case snapDir:
+		return "snapshot"
 	}
 	return strings.TrimSuffix(h.name, draftExt)
 }

@@ -24,20 +24,44 @@ type model struct{ protocol.State }
 func (m *model) persist(batches ...protocol.Persist) {
 	for _, b := range batches {
 		m.HardState = b.HardState
+		if b.Install.Index > m.Snapshot.Index {
+			m.Snapshot, m.Compacted, m.Entries = b.Install, b.Install.Position, nil
+		}
+		if drop := int(b.Compact.Index) - int(m.Compacted.Index); drop > 0 {
+			m.Compacted, m.Entries = b.Compact, slices.Clone(m.Entries[drop:])
+		}
 		for _, e := range b.Entries {
-			m.Entries = append(m.Entries[:e.Index-1], e)
+			m.Entries = append(m.Entries[:e.Index-1-m.Compacted.Index], e)
 		}
 	}
 }
 
-func (m *model) clone() model {
-	return model{protocol.State{HardState: m.HardState, Entries: slices.Clone(m.Entries)}}
+// last is the index of the last entry.
+func (m *model) last() protocol.Index {
+	return m.Compacted.Index + protocol.Index(len(m.Entries))
 }
 
-func (m *model) holds(got protocol.State) bool {
-	return m.HardState == got.HardState && slices.EqualFunc(m.Entries, got.Entries, func(a, b protocol.Entry) bool {
-		return a.Position() == b.Position() && a.Kind == b.Kind && bytes.Equal(a.Data, b.Data)
-	})
+// at is the position at an index that the log holds.
+func (m *model) at(i protocol.Index) protocol.Position {
+	if i == m.Compacted.Index {
+		return m.Compacted
+	}
+	return m.Entries[i-m.Compacted.Index-1].Position()
+}
+
+func (m *model) clone() model {
+	c := *m
+	c.Entries = slices.Clone(m.Entries)
+	return c
+}
+
+func (m *model) holds(got protocol.State) bool { return m.Snapshot == got.Snapshot && m.holdsLog(got) }
+
+func (m *model) holdsLog(got protocol.State) bool {
+	return m.HardState == got.HardState && m.Compacted == got.Compacted &&
+		slices.EqualFunc(m.Entries, got.Entries, func(a, b protocol.Entry) bool {
+			return a.Position() == b.Position() && a.Kind == b.Kind && bytes.Equal(a.Data, b.Data)
+		})
 }
 
 // diff tells how a recovered state differs; empty when it does not.
@@ -60,10 +84,10 @@ func newWorkload(seed uint64) *workload { return &workload{rng: rand.New(rand.Ne
 func (w *workload) next() protocol.Persist {
 	w.number++
 	hard := w.future.HardState
-	first := protocol.Index(len(w.future.Entries)) + 1
+	first := w.future.last() + 1
 	if w.rng.IntN(4) == 0 {
 		hard = protocol.HardState{Term: hard.Term + 1, VotedFor: protocol.NodeID(strings.Repeat("n", w.rng.IntN(4)))}
-		first -= protocol.Index(w.rng.IntN(min(int(first), 4)))
+		first -= protocol.Index(w.rng.IntN(min(int(first-w.future.Snapshot.Index), 4)))
 	}
 	b := protocol.Persist{Number: w.number, HardState: hard}
 	for range w.rng.IntN(4) {
@@ -129,7 +153,7 @@ func entriesFrom(from protocol.Index, term protocol.Term, n int) []protocol.Entr
 	return entries
 }
 
-func batch(term protocol.Term, vote protocol.NodeID, entries ...protocol.Entry) protocol.Persist {
+func persist(term protocol.Term, vote protocol.NodeID, entries ...protocol.Entry) protocol.Persist {
 	return protocol.Persist{HardState: protocol.HardState{Term: term, VotedFor: vote}, Entries: entries}
 }
 

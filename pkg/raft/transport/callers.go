@@ -7,7 +7,7 @@ import (
 	"whitewater/pkg/wire"
 )
 
-// callers knows over which connections each peer calls this node.
+// callers knows over which control connections each peer calls this node: those over which all but snapshots come.
 type callers struct {
 	mu    sync.Mutex // guards conns
 	conns map[*wire.Conn]protocol.NodeID

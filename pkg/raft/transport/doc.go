@@ -6,7 +6,9 @@
 // net/rpc runs the requests of one connection concurrently; a replica needs them in order. So each waits at
 // the connection's gate until the one before it has been taken in; replies may overtake each other.
 //
-// When the last connection over which a peer has called ends, the replica is told: that is how the death
+// Each peer is called over two connections: control for everything small, in order, and bulk for chunks of snapshots.
+//
+// When the last control connection over which a peer has called ends, the replica is told: that is how the death
 // of a leader is noticed within milliseconds.
 //
 // The package does not choose what to send or when, and trusts the network: whoever can connect can vote.

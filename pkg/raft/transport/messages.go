@@ -13,6 +13,9 @@ const (
 	requestVote   = "Raft.RequestVote"
 	confirmLeader = "Raft.ConfirmLeader"
 	readIndex     = "Raft.ReadIndex"
+
+	installSnapshot = "Raft.InstallSnapshot"
+	timeoutNow      = "Raft.TimeoutNow"
 )
 
 var (
@@ -70,5 +73,15 @@ type (
 	ReadIndexArgs struct {
 		Header
 		protocol.ReadIndexRequest
+	}
+	// InstallSnapshotArgs is the argument of Raft.InstallSnapshot.
+	InstallSnapshotArgs struct {
+		Header
+		protocol.InstallSnapshotRequest
+	}
+	// TimeoutNowArgs is the argument of Raft.TimeoutNow.
+	TimeoutNowArgs struct {
+		Header
+		protocol.TimeoutNowRequest
 	}
 )

@@ -11,7 +11,7 @@ import (
 
 // The closed sets of label values: every series exists from the first scrape on.
 var (
-	methods     = []string{appendEntries, requestVote, confirmLeader, readIndex}
+	methods     = []string{appendEntries, requestVote, confirmLeader, readIndex, installSnapshot, timeoutNow}
 	clientCodes = []string{
 		"ok", "remote_error", "timeout", "canceled", "unreachable", "closed", "too_large", "malformed", "overloaded", "error",
 	}

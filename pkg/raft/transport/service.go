@@ -42,6 +42,16 @@ func (s *Service) ReadIndex(args *ReadIndexArgs, reply *protocol.ReadIndexReply)
 	return serve(s, &args.Header, args.ReadIndexRequest, reply)
 }
 
+// InstallSnapshot serves Raft.InstallSnapshot.
+func (s *Service) InstallSnapshot(args *InstallSnapshotArgs, reply *protocol.InstallSnapshotReply) error {
+	return serve(s, &args.Header, args.InstallSnapshotRequest, reply)
+}
+
+// TimeoutNow serves Raft.TimeoutNow.
+func (s *Service) TimeoutNow(args *TimeoutNowArgs, reply *protocol.TimeoutNowReply) error {
+	return serve(s, &args.Header, args.TimeoutNowRequest, reply)
+}
+
 // serve brings one request to the replica, in its turn, and its reply back.
 func serve[R protocol.Body](s *Service, h *Header, request protocol.Body, reply *R) error {
 	pending, err := s.admit(h, request)
@@ -66,6 +76,8 @@ func (s *Service) admit(h *Header, request protocol.Body) (*raft.Pending, error)
 	case h.To != s.t.opts.ID:
 		return nil, fmt.Errorf("%w: this is %s, the request is for %s", ErrWrongReceiver, s.t.opts.ID, h.To)
 	}
-	s.t.callers.called(conn, h.From)
+	if _, bulk := request.(protocol.InstallSnapshotRequest); !bulk {
+		s.t.callers.called(conn, h.From)
+	}
 	return s.receiver.Receive(h.From, request), nil
 }

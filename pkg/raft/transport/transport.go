@@ -29,7 +29,8 @@ type Options struct {
 // Transport carries requests to peers and from them. It is a raft.Transport.
 type Transport struct {
 	opts    Options
-	clients map[protocol.NodeID]*wire.Client
+	control map[protocol.NodeID]*wire.Client // everything small, in order
+	bulk    map[protocol.NodeID]*wire.Client // snapshots, which must not hold the rest up
 	callers callers
 	server  *wire.Server
 
@@ -46,18 +47,18 @@ func New(opts Options) *Transport {
 	}
 	t := &Transport{
 		opts:    opts,
-		clients: make(map[protocol.NodeID]*wire.Client),
+		control: make(map[protocol.NodeID]*wire.Client),
+		bulk:    make(map[protocol.NodeID]*wire.Client),
 		callers: callers{conns: make(map[*wire.Conn]protocol.NodeID)},
 	}
 	for id, address := range opts.Peers {
 		if id == opts.ID {
 			continue
 		}
-		t.clients[id] = wire.NewClient(wire.ClientOptions{
-			Address: address, DialTimeout: opts.DialTimeout, BackoffMax: opts.BackoffMax,
-			Limits: opts.Limits, Codes: codes,
-			Logger: opts.Logger.With("peer", string(id)), Metrics: opts.Metrics.client(id),
-		})
+		metrics := opts.Metrics.client(id)
+		t.control[id] = t.newClient(id, address, metrics)
+		metrics.State = nil // the control connection's is the one to show
+		t.bulk[id] = t.newClient(id, address, metrics)
 	}
 	t.server = wire.NewServer(wire.ServerOptions{
 		Limits: opts.Limits, Codes: codes, OnClose: t.closed, Logger: opts.Logger, Metrics: opts.Metrics.server(),
@@ -65,9 +66,17 @@ func New(opts Options) *Transport {
 	return t
 }
 
+func (t *Transport) newClient(id protocol.NodeID, address string, metrics wire.ClientMetrics) *wire.Client {
+	return wire.NewClient(wire.ClientOptions{
+		Address: address, DialTimeout: t.opts.DialTimeout, BackoffMax: t.opts.BackoffMax,
+		Limits: t.opts.Limits, Codes: codes,
+		Logger: t.opts.Logger.With("peer", string(id)), Metrics: metrics,
+	})
+}
+
 // Call implements raft.Transport. Beside package wire's errors: ErrWrongCluster, ErrWrongReceiver, ErrStopping.
 func (t *Transport) Call(ctx context.Context, to protocol.NodeID, request protocol.Body, written func()) (protocol.Body, error) {
-	client, ok := t.clients[to]
+	client, ok := t.control[to]
 	if !ok {
 		return nil, fmt.Errorf("call %s: no address is known for it", to)
 	}
@@ -81,6 +90,10 @@ func (t *Transport) Call(ctx context.Context, to protocol.NodeID, request protoc
 		return call[protocol.ConfirmLeaderReply](ctx, client, confirmLeader, ConfirmLeaderArgs{header, request}, written)
 	case protocol.ReadIndexRequest:
 		return call[protocol.ReadIndexReply](ctx, client, readIndex, ReadIndexArgs{header, request}, written)
+	case protocol.InstallSnapshotRequest:
+		return call[protocol.InstallSnapshotReply](ctx, t.bulk[to], installSnapshot, InstallSnapshotArgs{header, request}, written)
+	case protocol.TimeoutNowRequest:
+		return call[protocol.TimeoutNowReply](ctx, client, timeoutNow, TimeoutNowArgs{header, request}, written)
 	}
 	return nil, fmt.Errorf("call %s: %T is no request", to, request)
 }
@@ -116,8 +129,8 @@ func (t *Transport) closed(conn *wire.Conn) {
 // Close ends all calls and connections, in both directions, and waits for what it started.
 func (t *Transport) Close() error {
 	errs := []error{t.server.Close()}
-	for _, client := range t.clients {
-		errs = append(errs, client.Close())
+	for id, client := range t.control {
+		errs = append(errs, client.Close(), t.bulk[id].Close())
 	}
 	return errors.Join(errs...)
 }

@@ -173,6 +173,9 @@ func TestWirePage(t *testing.T) {
 		requestVote:   {RequestVoteArgs{}, protocol.RequestVoteReply{}},
 		confirmLeader: {ConfirmLeaderArgs{}, protocol.ConfirmLeaderReply{}},
 		readIndex:     {ReadIndexArgs{}, protocol.ReadIndexReply{}},
+
+		installSnapshot: {InstallSnapshotArgs{}, protocol.InstallSnapshotReply{}},
+		timeoutNow:      {TimeoutNowArgs{}, protocol.TimeoutNowReply{}},
 	} {
 		_, section, found := strings.Cut(string(page), "### `"+method+"`")
 		if !found {

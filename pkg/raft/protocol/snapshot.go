@@ -1,0 +1,150 @@
+package protocol
+
+// sending is a snapshot on its way to a follower, chunk by chunk: one is out at a time, and the follower's answer
+// says which comes next, so that what arrived before a lost chunk is kept.
+type sending struct {
+	meta   SnapshotMeta
+	offset int64
+}
+
+// SnapshotStored tells that a snapshot of this node's own is durable. Entries that it covers leave the log, but for
+// a tail that spares slow followers a snapshot. An older snapshot than the present one changes nothing. Who has a
+// snapshot has applied what is in it, even if Applied has not been told so far.
+func (n *Node) SnapshotStored(meta SnapshotMeta) Output {
+	if meta.Index <= n.snapshot.Index || meta.Index > n.commitIndex {
+		return n.take()
+	}
+	n.snapshot = meta
+	n.lastApplied = max(n.lastApplied, meta.Index)
+	keep := Index(max(0, n.opts.SnapshotKeep))
+	if meta.Index > n.log.compacted.Index+keep {
+		n.log.compact(meta.Index - keep)
+		n.disk.compact = n.log.compacted
+	}
+	n.emit(SnapshotSaved{Term: n.hard.Term, Compacted: n.log.compacted, Meta: meta})
+	return n.take()
+}
+
+// sendSnapshot sends peer the next chunk if its next entry is gone from the log. Data is for the caller to fill.
+func (n *Node) sendSnapshot(peer NodeID, p *progress) {
+	if p.sending == nil {
+		if p.next >= n.log.first() || n.snapshot.IsZero() || n.snapshotSenders() >= n.opts.MaxSnapshotSenders {
+			return
+		}
+		p.probe(p.next)
+		p.sending = &sending{meta: n.snapshot}
+	}
+	if p.count(snapshotFlight) > 0 {
+		return
+	}
+	ticket, meta := n.ticket(), p.sending.meta
+	n.launch(p, ticket, flight{kind: snapshotFlight, last: meta.Index})
+	n.send(peer, ticket, InstallSnapshotRequest{
+		Term: n.hard.Term, LeaderID: n.opts.ID, LeaderURL: n.opts.LeaderURL,
+		LastIncludedIndex: meta.Index, LastIncludedTerm: meta.Term, Size: meta.Size, Checksum: meta.Checksum,
+		Offset: p.sending.offset,
+	})
+}
+
+func (n *Node) snapshotSenders() int {
+	count := 0
+	for _, p := range n.progress {
+		if p.sending != nil {
+			count++
+		}
+	}
+	return count
+}
+
+// snapshotFailed sends the same chunk again later, or the newest snapshot if there is a newer one.
+func (n *Node) snapshotFailed(p *progress) {
+	if p.sending != nil && p.sending.meta != n.snapshot {
+		p.sending = nil
+	}
+}
+
+func (n *Node) handleInstallSnapshotReply(m Message, reply InstallSnapshotReply) {
+	if n.seesHigherTerm(reply.Term) {
+		return
+	}
+	p := n.progress[m.From]
+	if p == nil {
+		return
+	}
+	f, ok := p.land(m.Ticket)
+	if !ok || f.kind != snapshotFlight || reply.Term != n.hard.Term || p.sending == nil || p.sending.meta.Index != f.last {
+		return
+	}
+	p.contact = n.now
+	p.roundAcked = max(p.roundAcked, f.round)
+	if reply.Installed {
+		n.emit(SnapshotSent{Peer: m.From, Meta: p.sending.meta, Result: "ok"})
+		p.sending = nil
+		p.match = max(p.match, f.last)
+		p.next = p.match + 1
+		p.replicating = true
+		n.advanceCommit()
+	} else {
+		p.sending.offset = min(max(0, reply.NextOffset), p.sending.meta.Size)
+	}
+	n.finishReads()
+}
+
+// handleInstallSnapshot is the receiver's side (Figure 13). A chunk goes to storage first; ChunkStored answers it.
+func (n *Node) handleInstallSnapshot(m Message, req InstallSnapshotRequest) {
+	if !n.acceptsLeader(m, req.Term, req.LeaderID) {
+		n.sendDurable(m.From, m.Ticket, InstallSnapshotReply{Term: n.hard.Term})
+		return
+	}
+	n.follow(req.LeaderID, req.LeaderURL)
+	reply := Message{From: m.From, Ticket: m.Ticket}
+	meta := SnapshotMeta{
+		Position: Position{Term: req.LastIncludedTerm, Index: req.LastIncludedIndex},
+		Size:     req.Size, Checksum: req.Checksum,
+	}
+	if n.holds(meta) {
+		n.installed(reply, meta)
+		return
+	}
+	n.out.Chunks = append(n.out.Chunks, Chunk{Meta: meta, Offset: req.Offset, Data: req.Data, reply: reply, term: req.Term})
+}
+
+// holds reports whether the log has all that a snapshot does: committed, or equal at its last entry.
+func (n *Node) holds(meta SnapshotMeta) bool {
+	term, ok := n.log.term(meta.Index)
+	return meta.Index <= n.commitIndex || ok && term == meta.Term
+}
+
+// installed answers that all is here, and takes note that it is committed.
+func (n *Node) installed(reply Message, meta SnapshotMeta) {
+	n.verified = max(n.verified, meta.Index)
+	n.leaderCommit = max(n.leaderCommit, meta.Index)
+	n.followCommit()
+	n.sendDurable(reply.From, reply.Ticket, InstallSnapshotReply{Term: n.hard.Term, NextOffset: meta.Size, Installed: true})
+}
+
+// ChunkStored tells that storage has taken a chunk, wants the one at next, and whether the snapshot is complete,
+// checked and durable. A complete snapshot takes the place of the log, unless the log has caught up meanwhile.
+func (n *Node) ChunkStored(chunk Chunk, next int64, complete bool) Output {
+	if n.hard.Term != chunk.term || n.role != Follower {
+		n.sendDurable(chunk.reply.From, chunk.reply.Ticket, InstallSnapshotReply{Term: n.hard.Term})
+		return n.take()
+	}
+	switch {
+	case n.holds(chunk.Meta):
+		n.installed(chunk.reply, chunk.Meta)
+	case complete:
+		n.install(chunk.Meta)
+		n.installed(chunk.reply, chunk.Meta)
+	default:
+		n.sendDurable(chunk.reply.From, chunk.reply.Ticket, InstallSnapshotReply{Term: n.hard.Term, NextOffset: next})
+	}
+	return n.take()
+}
+
+// install puts a leader's snapshot in the place of the log, none of which is known to agree with it.
+func (n *Node) install(meta SnapshotMeta) {
+	n.forget(meta)
+	n.snapshot, n.restore = meta, meta
+	n.commitIndex = meta.Index
+}

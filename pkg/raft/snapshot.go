@@ -1,0 +1,163 @@
+package raft
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"whitewater/pkg/raft/protocol"
+)
+
+// Snapshot is for programs that take snapshots by themselves, as the lab's do: state is what their state machine holds
+// after the entry at index was applied. The log up to there is then covered. Errors: ErrSnapshot, ErrStopped.
+func (r *Replica) Snapshot(index protocol.Index, state []byte) error {
+	r.mu.Lock()
+	at, held := r.node.PositionAt(index)
+	newer := index > r.node.Snapshot().Index
+	free := held && newer && !r.saving && r.opts.Snapshots != nil && r.ctx.Err() == nil
+	r.saving = r.saving || free
+	r.mu.Unlock()
+	switch {
+	case r.Killed():
+		return ErrStopped
+	case !free:
+		return fmt.Errorf("%w: index %d", ErrSnapshot, index)
+	}
+	return r.saveSnapshot(at, func(w io.Writer) error {
+		_, err := w.Write(state)
+		return err
+	})
+}
+
+// snapshotDue reports whether the state machine is to take a snapshot now, and if so reserves the place.
+func (r *Replica) snapshotDue(applied protocol.Index) bool {
+	due := r.opts.Snapshots != nil && !r.saving && r.opts.SnapshotEntries > 0 &&
+		applied >= r.node.Snapshot().Index+protocol.Index(r.opts.SnapshotEntries)
+	r.saving = r.saving || due
+	return due
+}
+
+// takeSnapshot takes a view of the state machine, and has it written beside all that goes on.
+func (r *Replica) takeSnapshot(at protocol.Position) error {
+	write, err := r.opts.StateMachine.Snapshot()
+	if err != nil {
+		return fmt.Errorf("take a snapshot at %v: %w", at, err)
+	}
+	r.wg.Go(func() {
+		if err := r.saveSnapshot(at, write); err != nil && !errors.Is(err, ErrStopped) {
+			r.fail(err)
+		}
+	})
+	return nil
+}
+
+// saveSnapshot stores a snapshot and lets the log be compacted. Whoever calls it has set saving.
+func (r *Replica) saveSnapshot(at protocol.Position, write func(io.Writer) error) error {
+	began := time.Now()
+	meta, err := r.opts.Snapshots.SaveSnapshot(at, write)
+	stopped := r.step(func(time.Time) protocol.Output {
+		r.saving = false
+		r.stats.snapshotSaved(err, time.Since(began))
+		if err != nil {
+			return protocol.Output{}
+		}
+		return r.node.SnapshotStored(meta)
+	})
+	if err != nil {
+		return fmt.Errorf("save a snapshot at %v: %w", at, err)
+	}
+	return stopped
+}
+
+// restore replaces the state machine's state.
+func (r *Replica) restore(meta protocol.SnapshotMeta) error {
+	began := time.Now()
+	reader, err := r.opts.Snapshots.OpenSnapshot(meta)
+	if err != nil {
+		return fmt.Errorf("open the snapshot at %v: %w", meta.Position, err)
+	}
+	defer reader.Close()
+	if err := r.opts.StateMachine.Restore(r.ctx, meta.Position, io.NewSectionReader(reader, 0, meta.Size)); err != nil {
+		return fmt.Errorf("restore the snapshot at %v: %w", meta.Position, err)
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.stats.snapshotRestored(meta, time.Since(began))
+	r.node.Applied(meta.Index)
+	return nil
+}
+
+// runReceiver stores the chunks of a leader's snapshot, outside the mutex and beside the disk writer.
+func (r *Replica) runReceiver() {
+	for {
+		select {
+		case <-r.chunkWork:
+			if err := r.receiveChunks(); err != nil {
+				r.fail(err)
+				return
+			}
+		case <-r.ctx.Done():
+			return
+		}
+	}
+}
+
+func (r *Replica) receiveChunks() error {
+	r.mu.Lock()
+	chunks := r.chunks
+	r.chunks = nil
+	r.mu.Unlock()
+	for _, c := range chunks {
+		if r.opts.Snapshots == nil {
+			return fmt.Errorf("%w: the leader sends one at %v and Options.Snapshots is nil", ErrSnapshot, c.Meta.Position)
+		}
+		next, complete, err := r.opts.Snapshots.ReceiveSnapshot(c.Meta, c.Offset, c.Data)
+		if err != nil {
+			return fmt.Errorf("store a chunk of the snapshot at %v: %w", c.Meta.Position, err)
+		}
+		_ = r.step(func(time.Time) protocol.Output { // a replica that has stopped needs no news
+			r.stats.chunkReceived(len(c.Data))
+			return r.node.ChunkStored(c, next, complete)
+		})
+	}
+	return nil
+}
+
+// chunk fills a request with the data it is to carry. The snapshot stays open until it has been sent.
+func (r *Replica) chunk(p *peer, request protocol.InstallSnapshotRequest) (protocol.InstallSnapshotRequest, error) {
+	meta := protocol.SnapshotMeta{
+		Position: protocol.Position{Term: request.LastIncludedTerm, Index: request.LastIncludedIndex},
+		Size:     request.Size, Checksum: request.Checksum,
+	}
+	p.snapshotMu.Lock()
+	defer p.snapshotMu.Unlock()
+	if p.snapshot == nil || p.snapshotMeta != meta {
+		p.closeSnapshotLocked()
+		reader, err := r.opts.Snapshots.OpenSnapshot(meta)
+		if err != nil {
+			return request, fmt.Errorf("open the snapshot at %v: %w", meta.Position, err)
+		}
+		p.snapshot, p.snapshotMeta = reader, meta
+	}
+	request.Data = make([]byte, min(int64(r.opts.SnapshotChunkBytes), meta.Size-request.Offset))
+	request.Done = request.Offset+int64(len(request.Data)) == meta.Size
+	if _, err := p.snapshot.ReadAt(request.Data, request.Offset); err != nil && !errors.Is(err, io.EOF) {
+		return request, fmt.Errorf("read the snapshot at %v: %w", meta.Position, err)
+	}
+	return request, nil
+}
+
+// closeSnapshot lets go of a snapshot that is no longer being sent.
+func (p *peer) closeSnapshot() {
+	p.snapshotMu.Lock()
+	defer p.snapshotMu.Unlock()
+	p.closeSnapshotLocked()
+}
+
+func (p *peer) closeSnapshotLocked() {
+	if p.snapshot != nil {
+		_ = p.snapshot.Close() // it was only read from
+		p.snapshot = nil
+	}
+}

@@ -1,0 +1,154 @@
+package raft
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"whitewater/pkg/raft/protocol"
+)
+
+// small makes snapshots frequent, and sent in many chunks.
+func small(o *Options) { o.SnapshotEntries, o.SnapshotKeep, o.SnapshotChunkBytes = 10, -1, 100 }
+
+// TestSnapshot_CompactsAndRecovers: the log stays short, and a restart has the whole state.
+func TestSnapshot_CompactsAndRecovers(t *testing.T) {
+	run(t, 3, small, func(c *cluster) {
+		for i := range 100 {
+			c.propose(fmt.Sprint("x", i))
+		}
+		want := c.machines["n1"].commands()
+		for _, id := range c.ids {
+			s := c.replicas[id].Status()
+			if s.Snapshot.Index < 80 || s.LastIndex-s.FirstIndex > 25 {
+				t.Errorf("%s: snapshot at %d, log from %d to %d", id, s.Snapshot.Index, s.FirstIndex, s.LastIndex)
+			}
+		}
+		for _, id := range c.ids {
+			c.crash(id)
+		}
+		for _, id := range c.ids {
+			c.start(id)
+		}
+		c.propose("after")
+		for _, id := range c.ids {
+			if got := c.machines[id].commands(); !slices.Equal(got, append(slices.Clone(want), "after")) {
+				t.Errorf("%s has %d commands after the restart, want %d", id, len(got), len(want)+1)
+			}
+			if c.machines[id].restored != 1 {
+				t.Errorf("%s restored %d snapshots", id, c.machines[id].restored)
+			}
+		}
+	})
+}
+
+// TestSnapshot_CatchesALaggardUp: what it needs is gone from every log.
+func TestSnapshot_CatchesALaggardUp(t *testing.T) {
+	run(t, 3, small, func(c *cluster) {
+		leader := c.leader()
+		c.propose("first")
+		laggard := c.ids[(slices.Index(c.ids, leader)+1)%3]
+		c.net.isolate(laggard, true)
+		var last protocol.Index
+		for i := range 100 {
+			last, _, _ = c.replicas[leader].Start([]byte(fmt.Sprint("x", i)))
+			c.await("commit", time.Second, func() bool { return c.machines[leader].last() >= last })
+		}
+		c.net.isolate(laggard, false)
+		c.awaitApplied(last)
+		if got, want := c.machines[laggard].commands(), c.machines[leader].commands(); !slices.Equal(got, want) {
+			t.Errorf("the laggard has %d commands, the leader %d", len(got), len(want))
+		}
+		if c.machines[laggard].restored == 0 {
+			t.Error("no snapshot was installed")
+		}
+		chunks := 0
+		for _, s := range c.net.calls() {
+			if _, ok := s.body.(protocol.InstallSnapshotRequest); ok {
+				chunks++
+			}
+		}
+		if chunks < 10 {
+			t.Errorf("the snapshot went in %d chunks", chunks)
+		}
+	})
+}
+
+// TestSnapshot_ByTheService is the lab's form: the program that applies takes the snapshot, in mid-batch.
+func TestSnapshot_ByTheService(t *testing.T) {
+	run(t, 1, func(o *Options) { o.SnapshotEntries, o.SnapshotKeep = -1, -1 }, func(c *cluster) {
+		r := c.replicas[c.leader()]
+		last := c.propose("x")
+		if err := r.Snapshot(last+1, nil); !errors.Is(err, ErrSnapshot) {
+			t.Errorf("a snapshot of what is not committed: %v", err)
+		}
+		if err := r.Snapshot(last, []byte("state")); err != nil {
+			t.Fatal(err)
+		}
+		if s := r.Status(); s.Snapshot.Index != last || s.FirstIndex != last+1 {
+			t.Errorf("snapshot at %d, log from %d, want %d", s.Snapshot.Index, s.FirstIndex, last)
+		}
+		if err := r.Snapshot(last, []byte("state")); !errors.Is(err, ErrSnapshot) {
+			t.Errorf("a snapshot that is not newer: %v", err)
+		}
+	})
+}
+
+// TestTransfer_UnderLoad hands leadership round; nothing that was committed is lost.
+func TestTransfer_UnderLoad(t *testing.T) {
+	run(t, 3, nil, func(c *cluster) {
+		for range 6 {
+			old := c.leader()
+			for range 20 {
+				c.replicas[old].Start([]byte("x"))
+			}
+			target := c.ids[(slices.Index(c.ids, old)+1)%3]
+			began := time.Now()
+			if err := c.replicas[old].TransferLeadership(context.Background(), target); err != nil {
+				t.Fatal(err)
+			}
+			if next := c.leader(); next != target {
+				t.Errorf("%s leads, %s was to", next, target)
+			}
+			if took := time.Since(began); took > 100*time.Millisecond {
+				t.Errorf("the transfer took %v of virtual time", took)
+			}
+		}
+		c.propose("end")
+		want := c.machines["n1"].commands()
+		for _, id := range c.ids {
+			if got := c.machines[id].commands(); !slices.Equal(got, want) {
+				t.Errorf("%s applied %d commands, n1 %d", id, len(got), len(want))
+			}
+		}
+	})
+}
+
+// TestTransfer_GivesUp: a target that cannot be reached costs an election time-out of refused proposals.
+func TestTransfer_GivesUp(t *testing.T) {
+	run(t, 3, nil, func(c *cluster) {
+		leader := c.leader()
+		c.propose("x")
+		target := c.ids[(slices.Index(c.ids, leader)+1)%3]
+		c.net.isolate(target, true)
+		c.replicas[leader].Start([]byte("the target lacks this"))
+		done := make(chan error)
+		go func() { done <- c.replicas[leader].TransferLeadership(context.Background(), target) }()
+		c.await("the transfer to begin", time.Second, func() bool {
+			_, err := c.replicas[leader].Propose([]byte("y"))
+			return errors.Is(err, ErrTransferring)
+		})
+		if err := <-done; !errors.Is(err, ErrTransferFailed) {
+			t.Errorf("TransferLeadership = %v", err)
+		}
+		if _, err := c.replicas[leader].Propose([]byte("z")); err != nil {
+			t.Errorf("after a failed transfer the leader refuses: %v", err)
+		}
+		if err := c.replicas[leader].TransferLeadership(context.Background(), "n9"); !errors.Is(err, ErrTransferTarget) {
+			t.Errorf("a transfer to nobody: %v", err)
+		}
+	})
+}

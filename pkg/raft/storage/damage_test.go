@@ -1,0 +1,220 @@
+package storage
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"whitewater/pkg/raft/protocol"
+)
+
+// compacted is a clean directory whose log begins behind index 80 in a segment that is not the first,
+// with snapshots at 90 and 100, the one of two blocks.
+func compacted(t testing.TB) (*memFS, model) {
+	t.Helper()
+	files := newMemFS()
+	var want model
+	log, _ := mustOpen(t, testOptions(files))
+	for i := protocol.Index(1); i <= 200; i++ {
+		b := persist(1, "n1", entriesFrom(i, 1, 1)...)
+		mustPersist(t, log, b)
+		want.persist(b)
+	}
+	for _, index := range []protocol.Index{90, 100} {
+		meta, err := log.SaveSnapshot(position(1, index), func(w io.Writer) error {
+			_, err := w.Write(make([]byte, int(index-90)*7000+100))
+			return err
+		})
+		must(t, err)
+		want.Snapshot = meta
+	}
+	b := persist(2, "n2", entriesFrom(201, 2, 2)...)
+	b.Compact = position(1, 95)
+	mustPersist(t, log, b)
+	want.persist(b)
+	log, _ = reopen(t, log, want) // drops what is left of the old segments
+	if log.closed[0].number < 2 {
+		t.Fatal("the first segment is there still")
+	}
+	mustClose(t, log)
+	return files, want
+}
+
+// paths lists the data files of a directory, sorted.
+func (f *memFS) paths() []string {
+	var all []string
+	for name := range f.contents(testDir) {
+		if !strings.HasSuffix(name, lockName) {
+			all = append(all, name)
+		}
+	}
+	slices.Sort(all)
+	return all
+}
+
+// TestDamage_EveryByte flips a bit of each byte of each file: Open refuses, or returns all there was,
+// and a snapshot that it returns can be read whole.
+func TestDamage_EveryByte(t *testing.T) {
+	files, want := compacted(t)
+	refused, accepted := map[string]int{}, map[string]int{}
+	for _, path := range files.paths() {
+		size := len(files.file(path).data)
+		step := 1 + size/3000
+		for i := 0; i < size; i += step {
+			spoiled := files.crash(lossNone, nil)
+			spoiled.file(path).data[i] ^= 1 << (i % 8)
+			where := fmt.Sprintf("%s at %d", path, i)
+			log, found, err := Open(testOptions(spoiled))
+			if err != nil {
+				_, ok := errors.AsType[*CorruptError](err)
+				if !ok && !(errors.Is(err, ErrVersion) && strings.HasSuffix(path, metaName)) { // a flip of its version's digit
+					t.Fatalf("%s: got %v, want a CorruptError", where, err)
+				}
+				refused[filepath.Base(path)]++
+				continue
+			}
+			accepted[filepath.Base(path)]++
+			if diff := want.diff(found.State); diff != "" || found.TornBytes > 0 {
+				t.Fatalf("%s: %d bytes cut, %s", where, found.TornBytes, diff)
+			}
+			readBack(t, log, found.State.Snapshot)
+			mustClose(t, log)
+		}
+	}
+	for _, path := range files.paths() {
+		name := filepath.Base(path)
+		old := strings.HasPrefix(name, "0000000000000090-")     // its data is verified when it is read
+		harmless := old || name == markName || name == metaName // blanks and cases of the JSON text
+		if !harmless && accepted[name] > 0 || name != markName && refused[name] == 0 {
+			t.Errorf("%s: %d flips refused, %d accepted", name, refused[name], accepted[name])
+		}
+	}
+}
+
+// TestDamage_OldSnapshotIsFoundOnReading: the data of the snapshot that is not the newest is verified
+// when it is read, block by block.
+func TestDamage_OldSnapshotIsFoundOnReading(t *testing.T) {
+	files, want := compacted(t)
+	log, _ := mustOpen(t, testOptions(files))
+	defer func() { mustClose(t, log) }()
+	file := files.file(filepath.Join(testDir, snapshotName(want.Snapshot)))
+	file.data[snapHeaderBytes+snapBlockBytes+7] ^= 1
+	r, err := log.OpenSnapshot(want.Snapshot)
+	must(t, err)
+	defer func() { must(t, r.Close()) }()
+	if _, err := r.ReadAt(make([]byte, snapBlockBytes), 0); err != nil {
+		t.Errorf("the sound block: %v", err)
+	}
+	n, err := r.ReadAt(make([]byte, 100), snapBlockBytes-50)
+	if corrupt := corruptAt(t, err, snapExt); n != 50 || corrupt.Offset != snapHeaderBytes+snapBlockBytes {
+		t.Errorf("%d bytes before the damage at offset %d", n, corrupt.Offset)
+	}
+}
+
+// TestDamage_Files: missing, extra and exchanged files around a compacted log.
+func TestDamage_Files(t *testing.T) {
+	files, want := compacted(t)
+	log, _ := mustOpen(t, testOptions(files))
+	first := log.closed[0].number
+	mustClose(t, log)
+	newest, older := "", ""
+	for _, path := range files.paths() {
+		if strings.HasSuffix(path, snapExt) {
+			older, newest = newest, path
+		}
+	}
+	fallback := want.clone()
+	fallback.Snapshot = protocol.SnapshotMeta{}
+	for name, test := range map[string]struct {
+		spoil func(*memFS)
+		file  string // where the damage must be found; "" = none
+	}{
+		"first segment missing":  {func(f *memFS) { f.drop(segmentPath(first)) }, segmentName(first)},
+		"middle segment missing": {func(f *memFS) { f.drop(segmentPath(first + 1)) }, segmentName(first + 1)},
+		"removed segment back": {func(f *memFS) {
+			f.put(segmentPath(first-1), f.file(segmentPath(first)).data)
+		}, segmentName(first - 1)},
+		"segment of long ago back":  {func(f *memFS) { f.put(segmentPath(1), f.file(segmentPath(first)).data) }, ""},
+		"newest snapshot missing":   {func(f *memFS) { f.drop(newest) }, snapshotName(want.Snapshot)},
+		"all snapshots missing":     {func(f *memFS) { f.drop(newest); f.drop(older) }, snapshotName(want.Snapshot)},
+		"older snapshot missing":    {func(f *memFS) { f.drop(older) }, ""},
+		"snapshot shortened":        {func(f *memFS) { f.file(newest).data = f.file(newest).data[:1000] }, filepath.Base(newest)},
+		"snapshot emptied":          {func(f *memFS) { f.file(newest).data = nil }, filepath.Base(newest)},
+		"snapshot lengthened":       {func(f *memFS) { f.file(newest).data = append(f.file(newest).data, 0) }, filepath.Base(newest)},
+		"snapshots exchanged":       {func(f *memFS) { f.put(newest, f.file(older).data) }, filepath.Base(newest)},
+		"snapshot by another name":  {func(f *memFS) { f.put(strings.Replace(newest, "-1-", "-7-", 1), f.file(newest).data) }, "-7-"},
+		"unknown file":              {func(f *memFS) { f.put(filepath.Join(testDir, snapDir, "notes"), []byte("x")) }, ""},
+		"drafts":                    {func(f *memFS) { f.put(filepath.Join(testDir, savingName), []byte("x")) }, ""},
+		"meta missing":              {func(f *memFS) { f.drop(filepath.Join(testDir, metaName)) }, metaName},
+		"meta and segments missing": {func(f *memFS) { dropLog(f); f.drop(filepath.Join(testDir, metaName)) }, metaName},
+	} {
+		t.Run(name, func(t *testing.T) {
+			spoiled := files.crash(lossNone, nil)
+			test.spoil(spoiled)
+			before := maps.Clone(spoiled.contents(testDir))
+			log, found, err := Open(testOptions(spoiled))
+			if name == "segment of long ago back" {
+				if corrupt := corruptAt(t, err, ""); !strings.Contains(corrupt.Error(), "is missing") {
+					t.Errorf("got %v", err)
+				}
+				return
+			}
+			if test.file == "" {
+				must(t, err)
+				if diff := want.diff(found.State); diff != "" {
+					t.Error(diff)
+				}
+				mustClose(t, log)
+				return
+			}
+			corrupt, ok := errors.AsType[*CorruptError](err)
+			if !ok || !strings.Contains(corrupt.File, test.file) {
+				t.Fatalf("got %v, want a CorruptError in %s", err, test.file)
+			}
+			for path, data := range spoiled.contents(testDir) {
+				if before[path] != data {
+					t.Errorf("%s changed", path)
+				}
+			}
+		})
+	}
+}
+
+func dropLog(f *memFS) {
+	for _, path := range f.paths() {
+		if strings.HasSuffix(path, segmentExt) {
+			f.drop(path)
+		}
+	}
+}
+
+// TestDamage_JustRolledBehindACompaction: a segment that is begun anew says where the log begins, since
+// the segments that said so go at once.
+func TestDamage_JustRolledBehindACompaction(t *testing.T) {
+	files := newMemFS()
+	log, _ := mustOpen(t, testOptions(files))
+	b := persist(1, "n1", entriesFrom(1, 1, 5)...)
+	mustPersist(t, log, b)
+	meta := mustSave(t, log, position(1, 5))
+	compact := protocol.Persist{HardState: b.HardState, Compact: meta.Position}
+	mustPersist(t, log, compact)
+	want := model{protocol.State{HardState: b.HardState, Snapshot: meta, Compacted: meta.Position}}
+	next := segmentPath(log.number + 1)
+	mustClose(t, log)
+	files.put(next, []byte("torn"))
+	for range 2 {
+		log, found := mustOpen(t, testOptions(files))
+		if diff := want.diff(found.State); diff != "" {
+			t.Fatal(diff)
+		}
+		if got := log.Stats(); got.Segments != 1 || got.Compacted != meta.Position || got.LastIndex != 5 {
+			t.Errorf("%+v", got)
+		}
+		mustClose(t, log)
+	}
+}

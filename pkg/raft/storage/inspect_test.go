@@ -1,0 +1,171 @@
+package storage
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func mustInspect(t testing.TB, files *memFS, visit func(RecordReport)) *Report {
+	t.Helper()
+	before := files.contents(testDir)
+	report, err := inspect(files, testDir, visit)
+	if err != nil {
+		t.Fatalf("inspect: %v", err)
+	}
+	for path, data := range files.contents(testDir) {
+		if before[path] != data {
+			t.Fatalf("inspect changed %s", path)
+		}
+	}
+	return report
+}
+
+// TestInspect_SoundDirectory: what is reported is what Open recovers.
+func TestInspect_SoundDirectory(t *testing.T) {
+	files, want := compacted(t)
+	files.put(filepath.Join(testDir, receivingName), []byte("half"))
+	files.put(filepath.Join(testDir, logDir, "notes"), []byte("mine"))
+	var records []string
+	report := mustInspect(t, files, func(r RecordReport) { records = append(records, r.Text) })
+	if !report.Sound() || report.Running || report.TornFile != "" || report.Node != "n1" || report.Cluster != "c1" {
+		t.Errorf("%+v", report)
+	}
+	entries := 0
+	for _, s := range report.Segments {
+		if entries += s.Entries; s.Bad >= 0 || s.HardStates == 0 || s.High.Index < s.Low.Index {
+			t.Errorf("%+v", s)
+		}
+	}
+	got := report.State
+	if got.HardState != want.HardState || got.Snapshot != want.Snapshot || got.Compacted != want.Compacted ||
+		len(got.Entries) != len(want.Entries) || entries < len(got.Entries) {
+		t.Errorf("state %+v with %d entries in %d records", got, len(got.Entries), entries)
+	}
+	if terms := fmt.Sprint(report.Terms); terms != "[{1 96 200} {2 201 202}]" {
+		t.Errorf("terms %s", terms)
+	}
+	var uses []string
+	for _, s := range report.Snapshots {
+		uses = append(uses, s.Use)
+	}
+	if strings.Join(uses, " ") != "older newest draft" || strings.Join(report.Ignored, " ") != "log/notes" {
+		t.Errorf("snapshots %v, ignored %v", uses, report.Ignored)
+	}
+	all := strings.Join(records, "\n")
+	for _, line := range []string{
+		`term 2, vote "n2"`, "log compacted through 1.95, newest snapshot at 1.100 (70100 bytes",
+		"entry 202 of term 2, command, 11 bytes",
+	} {
+		if !strings.Contains(all, line) {
+			t.Errorf("no record %q", line)
+		}
+	}
+}
+
+// TestInspect_GoesOnBehindDamage: every damaged place is reported, not the first alone.
+func TestInspect_GoesOnBehindDamage(t *testing.T) {
+	files, want := compacted(t)
+	report := mustInspect(t, files, nil)
+	segments := report.Segments
+	if len(segments) < 3 {
+		t.Fatalf("%d segments", len(segments))
+	}
+	for _, s := range segments[:2] {
+		files.file(filepath.Join(testDir, s.File)).data[s.Bytes/2] ^= 1
+	}
+	for _, s := range report.Snapshots {
+		files.file(filepath.Join(testDir, s.File)).data[snapHeaderBytes+50] ^= 1
+	}
+	report = mustInspect(t, files, nil)
+	damaged := map[string]bool{}
+	for _, fault := range report.Faults {
+		damaged[filepath.Base(fault.File)] = true
+	}
+	if len(report.Faults) != 4 || len(damaged) != 4 {
+		t.Errorf("faults %v", report.Faults)
+	}
+	for i, s := range report.Segments[:2] {
+		if s.Bad <= headerBytes || s.Batches != segments[i].Batches-1 {
+			t.Errorf("%+v, whole it was %+v", s, segments[i])
+		}
+	}
+	if got := report.State; len(got.Entries) == 0 || got.Entries[len(got.Entries)-1].Index >= want.last() {
+		t.Errorf("read through %v before the damage", got.Entries)
+	}
+}
+
+// TestInspect_AgreesWithOpen: what Inspect calls sound Open accepts, with the same state; what Open
+// refuses Inspect reports at the same place.
+func TestInspect_AgreesWithOpen(t *testing.T) {
+	files, _ := compacted(t)
+	for _, path := range files.paths() {
+		size := len(files.file(path).data)
+		for i := 0; i < size; i += 1 + size/60 {
+			for _, spoil := range []func(*memFile){
+				func(f *memFile) { f.data[i] ^= 4 },
+				func(f *memFile) { f.data = f.data[:i] },
+				func(f *memFile) { f.data = append(f.data, f.data[i:]...) },
+			} {
+				spoiled := files.crash(lossNone, nil)
+				spoil(spoiled.file(path))
+				report, err := inspect(spoiled, testDir, nil)
+				log, found, refusal := Open(testOptions(spoiled))
+				where := fmt.Sprintf("%s at %d", path, i)
+				switch corrupt, ok := errors.AsType[*CorruptError](refusal); {
+				case err != nil:
+					if !errors.Is(err, ErrVersion) || !errors.Is(refusal, ErrVersion) {
+						t.Fatalf("%s: %v, Open %v", where, err, refusal)
+					}
+				case ok:
+					if first := report.Faults; len(first) == 0 || first[0].Error() != corrupt.Error() {
+						t.Fatalf("%s: %v, Open %v", where, first, refusal)
+					}
+				default:
+					must(t, refusal)
+					mustClose(t, log)
+					sameState(t, where, report, found)
+				}
+			}
+		}
+	}
+}
+
+// sameState compares what was inspected and what was recovered. Open verifies no snapshot but the newest.
+func sameState(t *testing.T, where string, report *Report, found Recovered) {
+	t.Helper()
+	got, want := report.State, found.State
+	for _, fault := range report.Faults {
+		if !strings.Contains(fault.File, "/snap/") || fault.File == filepath.Join(testDir, snapshotName(want.Snapshot)) {
+			t.Fatalf("%s: accepted with %v", where, fault)
+		}
+	}
+	if got.HardState != want.HardState || got.Snapshot != want.Snapshot || got.Compacted != want.Compacted ||
+		len(got.Entries) != len(want.Entries) || report.TornSize != found.TornBytes {
+		t.Fatalf("%s: inspected %+v, recovered %+v", where, got, want)
+	}
+}
+
+// TestInspect_RealDirectory: beside a running node and after it; what is no data directory is an error.
+func TestInspect_RealDirectory(t *testing.T) {
+	options := testOptions(nil)
+	options.Dir = filepath.Join(t.TempDir(), "n1")
+	if _, err := Inspect(options.Dir, nil); err == nil || !strings.Contains(err.Error(), "no data directory") {
+		t.Errorf("got %v", err)
+	}
+	log, _ := mustOpen(t, options)
+	mustPersist(t, log, persist(1, "n1", entriesFrom(1, 1, 3)...))
+	report, err := Inspect(options.Dir, nil)
+	if err != nil || !report.Running || !report.Sound() || len(report.State.Entries) != 3 {
+		t.Errorf("while it runs: %+v, %v", report, err)
+	}
+	mustClose(t, log)
+	report, err = Inspect(options.Dir, nil)
+	if err != nil || report.Running || !report.Sound() {
+		t.Errorf("after it: %+v, %v", report, err)
+	}
+	log, _ = mustOpen(t, options)
+	mustClose(t, log)
+}

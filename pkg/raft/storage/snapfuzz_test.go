@@ -1,0 +1,97 @@
+package storage
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"hash/crc32"
+	"io"
+	"runtime"
+	"slices"
+	"testing"
+
+	"whitewater/pkg/raft/protocol"
+)
+
+// exampleSnapshot is the file that docs/storage.md shows byte by byte.
+func exampleSnapshot(id directoryID) (file []byte, meta protocol.SnapshotMeta) {
+	data := []byte(`{"x":"1"}`)
+	meta = metaOf(position(3, 2), data)
+	header := appendSnapHeader(nil, id, meta)
+	file = append(slices.Clone(header), data...)
+	return appendTrailer(file, header, []uint32{checksum(0, data)}), meta
+}
+
+// plainSnapshot reads a snapshot file as docs/storage.md describes it and with none of the package's code.
+func plainSnapshot(b []byte) (id [16]byte, index, term uint64, data []byte, ok bool) {
+	castagnoli := crc32.MakeTable(crc32.Castagnoli)
+	sum := func(p []byte) uint32 { return crc32.Checksum(p, castagnoli) }
+	u32, u64 := binary.BigEndian.Uint32, binary.BigEndian.Uint64
+	if len(b) < 76 || string(b[:8]) != "WWRAFTSN" || sum(b[:60]) != u32(b[60:]) || u32(b[8:]) != 1 || u32(b[12:]) != 65536 {
+		return id, 0, 0, nil, false
+	}
+	size := u64(b[48:])
+	if size > 1<<40 {
+		return id, 0, 0, nil, false
+	}
+	blocks := (size + 65535) / 65536
+	if uint64(len(b)) != 64+size+8+4*blocks+4 {
+		return id, 0, 0, nil, false
+	}
+	data, trailer := b[64:64+size], b[64+size:]
+	ok = string(trailer[:4]) == "WWst" && uint64(u32(trailer[4:])) == blocks && sum(data) == u32(b[56:]) &&
+		crc32.Update(sum(b[:64]), castagnoli, trailer[:len(trailer)-4]) == u32(trailer[len(trailer)-4:])
+	for i := range blocks {
+		ok = ok && sum(data[i*65536:min((i+1)*65536, size)]) == u32(trailer[8+4*i:])
+	}
+	return [16]byte(b[16:32]), u64(b[32:]), u64(b[40:]), data, ok
+}
+
+// FuzzSnapshot: whatever stands in a snapshot file, reading it does not panic, allocates no more than a
+// few times the file, and accepts exactly what its checksums allow.
+func FuzzSnapshot(f *testing.F) {
+	var id directoryID
+	for i := range id {
+		id[i] = byte(i)
+	}
+	small, _ := exampleSnapshot(id)
+	f.Add(small)
+	f.Add(small[:len(small)-1])
+	empty := appendSnapHeader(nil, id, metaOf(position(1, 1), nil))
+	f.Add(appendTrailer(slices.Clone(empty), empty, nil))
+	huge := appendSnapHeader(nil, id, protocol.SnapshotMeta{Position: position(1, 1), Size: maxSnapBytes})
+	f.Add(append(huge, trailerMagic...))
+	f.Fuzz(func(t *testing.T, file []byte) {
+		files := newMemFS()
+		files.dirs["/snap"] = &memDir{names: map[string]*memFile{}, synced: map[string]*memFile{}}
+		files.put("/snap/x", file)
+		s := &snapshots{volume: &volume{fs: files, dir: "/"}, directory: id}
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		content, err := s.open("snap/x")
+		if err == nil {
+			_, err = content.verify()
+		}
+		runtime.ReadMemStats(&after)
+		if used := after.TotalAlloc - before.TotalAlloc; used > 16*uint64(len(file))+1<<20 {
+			t.Fatalf("%d bytes allocated for a file of %d", used, len(file))
+		}
+		owner, index, term, data, ok := plainSnapshot(file)
+		if want := ok && owner == id; want != (err == nil) {
+			t.Fatalf("got %v, a plain reader says %v", err, want)
+		}
+		if err != nil {
+			_, corrupt := errors.AsType[*CorruptError](err)
+			if !corrupt && !errors.Is(err, ErrVersion) && !errors.Is(err, errDamaged) {
+				t.Fatalf("got %v, want damage or a version", err)
+			}
+			return
+		}
+		meta := metaOf(position(protocol.Term(term), protocol.Index(index)), data)
+		r := &snapshotReader{snapshots: s, stored: &stored{}, content: content}
+		got, err := io.ReadAll(io.NewSectionReader(r, 0, r.Size()))
+		if content.meta != meta || err != nil || !bytes.Equal(got, data) {
+			t.Fatalf("%+v with %d bytes (%v), want %+v", content.meta, len(got), err, meta)
+		}
+	})
+}

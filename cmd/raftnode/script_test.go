@@ -167,7 +167,7 @@ func ask(ctx context.Context, client *http.Client, method, url, body string, hea
 //	start NAME args…            runs raftnode and waits for its ready line; NAME.out and NAME.err are its output
 //	terminate NAME CODE         sends SIGTERM and wants that exit code
 //	code CODE args…             runs raftnode to its end and wants that exit code
-//	damage FILE OFFSET          flips a byte
+//	damage FILE OFFSET          flips a byte; * in a name stands for what is there
 //	http NAME METHOD PATH STATUS [BODY]  repeats the request while it is refused with 503; prints headers and body
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
@@ -232,10 +232,15 @@ func scriptCode(ts *testscript.TestScript, _ bool, args []string) {
 func scriptDamage(ts *testscript.TestScript, _ bool, args []string) {
 	offset, err := strconv.Atoi(args[1])
 	ts.Check(err)
-	data, err := os.ReadFile(ts.MkAbs(args[0]))
+	files, err := filepath.Glob(ts.MkAbs(args[0]))
+	ts.Check(err)
+	if len(files) != 1 {
+		ts.Fatalf("%s are %d files, want one", args[0], len(files))
+	}
+	data, err := os.ReadFile(files[0])
 	ts.Check(err)
 	data[offset] ^= 0xff
-	ts.Check(os.WriteFile(ts.MkAbs(args[0]), data, 0o644))
+	ts.Check(os.WriteFile(files[0], data, 0o644))
 }
 
 func scriptHTTP(ts *testscript.TestScript, _ bool, args []string) {

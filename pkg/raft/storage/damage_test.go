@@ -64,7 +64,7 @@ func TestDamage_EveryByte(t *testing.T) {
 	refused, accepted := map[string]int{}, map[string]int{}
 	for _, path := range files.paths() {
 		size := len(files.file(path).data)
-		step := 1 + size/3000
+		step := 1 + size/1500
 		for i := 0; i < size; i += step {
 			spoiled := files.crash(lossNone, nil)
 			spoiled.file(path).data[i] ^= 1 << (i % 8)

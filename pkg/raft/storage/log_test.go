@@ -229,3 +229,40 @@ func TestClose_WhilePersisting(t *testing.T) {
 	}
 	mustClose(t, log)
 }
+
+// TestLog_LargeGroupCompactsLast: of a group that takes several batches, the compaction is in the last,
+// since it names an entry of the group.
+func TestLog_LargeGroupCompactsLast(t *testing.T) {
+	files := newMemFS()
+	log, _ := mustOpen(t, testOptions(files))
+	entries := persist(1, "n1")
+	for i := range protocol.Index(2) {
+		entries.Entries = append(entries.Entries, protocol.Entry{Index: i + 1, Term: 1, Data: make([]byte, 9<<20)})
+	}
+	meta := mustSave(t, log, position(1, 2)) // ahead of the log, as a leader's may be
+	compact := protocol.Persist{HardState: entries.HardState, Compact: meta.Position}
+	syncs := 0
+	files.fault = func(s memStep) (int, error) {
+		if s.op != "sync" {
+			return 0, nil
+		}
+		if syncs++; syncs == 2 {
+			crashed, found := mustOpen(t, testOptions(files.crashLocked(lossAll, nil)))
+			if len(found.State.Entries) != 1 || found.State.Compacted.Index != 0 || !found.State.Snapshot.IsZero() {
+				t.Errorf("after the first batch: %d entries behind %v", len(found.State.Entries), found.State.Compacted)
+			}
+			mustClose(t, crashed)
+		}
+		return 0, nil
+	}
+	mustPersist(t, log, entries, compact)
+	files.fault = nil
+	var want model
+	want.persist(entries, compact)
+	want.Snapshot = meta
+	log, _ = reopen(t, log, want)
+	mustClose(t, log)
+	if syncs != 2 {
+		t.Errorf("%d syncs, want 2", syncs)
+	}
+}

@@ -83,13 +83,12 @@ func (n *node) startReplica() error {
 	if n.replica, err = raft.New(options); err != nil {
 		return err
 	}
-	replica := &operated{Replica: n.replica, machine: machine, logger: n.logger}
-	n.undo = append(n.undo, func() error { n.replica.Kill(); replica.saving.Wait(); return nil })
+	n.undo = append(n.undo, func() error { n.replica.Kill(); return nil })
 
 	service := n.config.kv
 	service.Cluster, service.Incarnation = n.config.storage.ClusterID, n.incarnation
 	service.Logger, service.Metrics = n.logger, n.registry
-	if n.service, err = kv.NewService(machine, replica, service); err != nil {
+	if n.service, err = kv.NewService(machine, n.replica, service); err != nil {
 		return err
 	}
 	n.loops.Go(n.watchLeadership)

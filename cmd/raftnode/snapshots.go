@@ -1,14 +1,9 @@
 package main
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
-	"log/slog"
-	"sync"
-	"sync/atomic"
 
-	"whitewater/pkg/kv"
 	"whitewater/pkg/raft"
 	"whitewater/pkg/raft/protocol"
 	"whitewater/pkg/raft/storage"
@@ -24,36 +19,4 @@ func (s snapshots) OpenSnapshot(meta protocol.SnapshotMeta) (raft.SnapshotReader
 		return nil, fmt.Errorf("%w: %w", raft.ErrNoSnapshot, err)
 	}
 	return reader, err
-}
-
-// operated is the replica as clients see it: they may have a snapshot taken.
-type operated struct {
-	*raft.Replica
-	machine *kv.Machine
-	logger  *slog.Logger
-	busy    atomic.Bool
-	saving  sync.WaitGroup
-}
-
-// TakeSnapshot implements kv.Replica.
-func (o *operated) TakeSnapshot() error {
-	if o.Killed() {
-		return raft.ErrStopped
-	}
-	if !o.busy.CompareAndSwap(false, true) {
-		return raft.ErrSnapshot
-	}
-	at, write := o.machine.View()
-	o.saving.Go(func() {
-		defer o.busy.Store(false)
-		var state bytes.Buffer
-		err := write(&state)
-		if err == nil {
-			err = o.Snapshot(at.Index, state.Bytes())
-		}
-		if err != nil && !errors.Is(err, raft.ErrStopped) {
-			o.logger.Warn("no snapshot was taken", "index", at.Index, "err", err)
-		}
-	})
-	return nil
 }

@@ -122,7 +122,7 @@ func (r *Replica) apply() error {
 	for r.ctx.Err() == nil {
 		next := r.nextApply()
 		if next.restore.IsZero() && len(next.entries) == 0 {
-			return nil
+			return r.takeWanted()
 		}
 		if err := r.awaitEvent(next.event); err != nil {
 			return err
@@ -168,7 +168,7 @@ func (r *Replica) execute(entries []protocol.Entry) error {
 	r.stats.busy["apply"] += time.Since(began)
 	r.stats.applied(entries, time.Now())
 	r.node.Applied(last.Index)
-	due := r.snapshotDue(last.Index)
+	due := r.snapshotDueLocked(last.Index)
 	r.mu.Unlock()
 	if !due {
 		return nil

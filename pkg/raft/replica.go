@@ -25,6 +25,7 @@ type Replica struct {
 	reads    map[uint64]chan protocol.ReadResult
 	chunks   []protocol.Chunk             // of a leader's snapshot, for storage
 	saving   bool                         // a snapshot of this node's own is being written
+	wanted   bool                         // TakeSnapshot asked for one
 	transfer chan protocol.TransferResult // who waits for a transfer to end; nil: nobody
 	tickets  uint64
 	eventPos uint64 // of the newest event recorded

@@ -30,12 +30,49 @@ func (r *Replica) Snapshot(index protocol.Index, state []byte) error {
 	})
 }
 
-// snapshotDue reports whether the state machine is to take a snapshot now, and if so reserves the place.
-func (r *Replica) snapshotDue(applied protocol.Index) bool {
-	due := r.opts.Snapshots != nil && !r.saving && r.opts.SnapshotEntries > 0 &&
-		applied >= r.node.Snapshot().Index+protocol.Index(r.opts.SnapshotEntries)
+// TakeSnapshot has the state machine take a snapshot, however little was applied since the last, and returns before it
+// is stored. Where the last one covers all, nothing is done. Errors: ErrSnapshot while one is under way, ErrStopped.
+func (r *Replica) TakeSnapshot() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	switch {
+	case r.ctx.Err() != nil:
+		return ErrStopped
+	case r.opts.Snapshots == nil:
+		return fmt.Errorf("%w: Options.Snapshots is nil", ErrSnapshot)
+	case r.saving || r.wanted:
+		return fmt.Errorf("%w: one is under way", ErrSnapshot)
+	}
+	r.wanted = true
+	r.applyWork.raise()
+	return nil
+}
+
+// snapshotDueLocked reports whether the state machine is to take a snapshot now, and if so reserves the place.
+func (r *Replica) snapshotDueLocked(applied protocol.Index) bool {
+	since := applied - min(applied, r.node.Snapshot().Index)
+	enough := r.opts.SnapshotEntries > 0 && since >= protocol.Index(r.opts.SnapshotEntries)
+	due := r.opts.Snapshots != nil && !r.saving && since > 0 && (r.wanted || enough)
+	r.wanted = false
 	r.saving = r.saving || due
 	return due
+}
+
+// takeWanted takes the snapshot that TakeSnapshot asked for.
+func (r *Replica) takeWanted() error {
+	r.mu.Lock()
+	at, due := protocol.Position{}, false
+	if r.wanted {
+		if at, due = r.node.PositionAt(r.node.Status().AppliedIndex); due {
+			due = r.snapshotDueLocked(at.Index)
+		}
+		r.wanted = false
+	}
+	r.mu.Unlock()
+	if !due {
+		return nil
+	}
+	return r.takeSnapshot(at)
 }
 
 // takeSnapshot takes a view of the state machine, and has it written beside all that goes on.

@@ -97,6 +97,33 @@ func TestSnapshot_ByTheService(t *testing.T) {
 	})
 }
 
+// TestSnapshot_OnDemand: taken although nothing calls for one, one at a time, and not twice of the same state.
+func TestSnapshot_OnDemand(t *testing.T) {
+	run(t, 1, func(o *Options) { o.SnapshotEntries, o.SnapshotKeep = -1, -1 }, func(c *cluster) {
+		r := c.replicas[c.leader()]
+		last := c.propose("x")
+		for range 2 {
+			if err := r.TakeSnapshot(); err != nil {
+				t.Fatal(err)
+			}
+			c.await("the snapshot", time.Second, func() bool { return r.Status().Snapshot.Index == last })
+			if s := r.Status(); s.FirstIndex != last+1 {
+				t.Errorf("log from %d, want %d", s.FirstIndex, last+1)
+			}
+		}
+		r.mu.Lock()
+		r.saving = true
+		r.mu.Unlock()
+		if err := r.TakeSnapshot(); !errors.Is(err, ErrSnapshot) {
+			t.Errorf("a second one at a time: %v", err)
+		}
+		r.Kill()
+		if err := r.TakeSnapshot(); !errors.Is(err, ErrStopped) {
+			t.Errorf("after the end: %v", err)
+		}
+	})
+}
+
 // TestTransfer_UnderLoad hands leadership round; nothing that was committed is lost.
 func TestTransfer_UnderLoad(t *testing.T) {
 	run(t, 3, nil, func(c *cluster) {

@@ -31,6 +31,8 @@ type cluster struct {
 	restores  int
 	readID    uint64
 	readsDone int
+
+	rejections int // failed consistency checks answered
 }
 
 type faults struct {
@@ -332,6 +334,9 @@ func (c *cluster) send(m Message) {
 	sender := c.nodes[m.From]
 	life, ticket := sender.life, m.Ticket
 	request := isRequest(m.Body)
+	if reply, ok := m.Body.(AppendEntriesReply); ok && reply.ConflictIndex > 0 {
+		c.rejections++
+	}
 	if snapshot, ok := m.Body.(InstallSnapshotRequest); ok {
 		end := min(snapshot.Offset+chunkSize, snapshotSize)
 		snapshot.Data, snapshot.Done = make([]byte, end-snapshot.Offset), end == snapshotSize

@@ -9,7 +9,7 @@ import (
 // TestRandomRuns holds clusters of three and five, under every fault that the test network has, to the
 // properties of Figure 3, to fresh reads, and to agreement once the faults end.
 func TestRandomRuns(t *testing.T) {
-	runs := uint64(300)
+	runs := uint64(150)
 	if testing.Short() {
 		runs = 30
 	}

@@ -118,8 +118,8 @@ func (p *process) stop(signal os.Signal) (int, error) {
 	return p.cmd.ProcessState.ExitCode(), nil
 }
 
-// awaitAnswer repeats a request, at once refused with 503 or by a node that is gone, until it is answered with the status.
-// headers are name, value pairs.
+// awaitAnswer repeats a request that is refused with 503 or by a node that is gone, or whose outcome a change of leader
+// left unknown (504), until it is answered with the status. headers are name, value pairs.
 func awaitAnswer(method, url, body string, status int, headers ...string) (*http.Response, string, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
 	defer cancel()
@@ -134,7 +134,7 @@ func awaitAnswer(method, url, body string, status int, headers ...string) (*http
 			return nil, "", err
 		case resp.StatusCode == status:
 			return resp, text, nil
-		case resp.StatusCode != http.StatusServiceUnavailable:
+		case resp.StatusCode != http.StatusServiceUnavailable && resp.StatusCode != http.StatusGatewayTimeout:
 			return nil, "", fmt.Errorf("%s %s: %d %s", method, url, resp.StatusCode, text)
 		}
 		select {

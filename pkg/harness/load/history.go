@@ -2,58 +2,33 @@ package load
 
 import (
 	"bufio"
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"sync"
+
+	"whitewater/pkg/harness/jsonlines"
 )
-
-// recorder writes operations as lines of JSON, each in one write.
-type recorder struct {
-	mu sync.Mutex // guards w
-	w  io.Writer  // nil: nothing is written
-}
-
-func newRecorder(w io.Writer) *recorder { return &recorder{w: w} }
-
-func (r *recorder) write(op Operation) error {
-	if r.w == nil {
-		return nil
-	}
-	line, err := json.Marshal(op)
-	if err != nil {
-		return err
-	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	_, err = r.w.Write(append(line, '\n'))
-	return err
-}
 
 // WriteHistory writes one operation a line.
 func WriteHistory(w io.Writer, history []Operation) error {
 	buffered := bufio.NewWriter(w)
-	r := newRecorder(buffered)
+	lines := jsonlines.NewWriter(buffered)
 	for _, op := range history {
-		if err := r.write(op); err != nil {
+		if err := lines.Write(op); err != nil {
 			return fmt.Errorf("write operation %d: %w", op.ID, err)
 		}
 	}
 	return buffered.Flush()
 }
 
-// maxLineBytes bounds one operation of a stored history.
-const maxLineBytes = 64 << 20
-
 // ReadHistory reads what WriteHistory or Options.Record wrote. A last line without its end is left out:
 // the writer was killed.
 func ReadHistory(r io.Reader) ([]Operation, error) {
 	var history []Operation
-	reader := bufio.NewReaderSize(r, 1<<16)
+	reader := jsonlines.NewReader(r)
 	for number := 1; ; number++ {
-		line, err := readLine(reader)
+		line, err := reader.Next()
 		if errors.Is(err, io.EOF) {
 			return history, nil
 		}
@@ -65,26 +40,6 @@ func ReadHistory(r io.Reader) ([]Operation, error) {
 			return nil, fmt.Errorf("history line %d: %w", number, err)
 		}
 		history = append(history, op)
-	}
-}
-
-var errLongLine = errors.New("line too long")
-
-// readLine returns a whole line without its end; io.EOF also for one that has no end.
-func readLine(r *bufio.Reader) ([]byte, error) {
-	var line []byte
-	for {
-		part, err := r.ReadSlice('\n')
-		if len(line)+len(part) > maxLineBytes {
-			return nil, errLongLine
-		}
-		line = append(line, part...)
-		if err == nil {
-			return bytes.TrimSuffix(line, []byte("\n")), nil
-		}
-		if !errors.Is(err, bufio.ErrBufferFull) {
-			return nil, err
-		}
 	}
 }
 

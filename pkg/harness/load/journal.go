@@ -6,6 +6,8 @@ import (
 	"maps"
 	"slices"
 	"sync"
+
+	"whitewater/pkg/harness/jsonlines"
 )
 
 // Counts are operations by outcome.
@@ -24,7 +26,7 @@ type Stats struct {
 // journal holds the operations that have ended.
 type journal struct {
 	onDone func(Operation)
-	record *recorder
+	record *jsonlines.Writer
 
 	mu      sync.Mutex // guards what follows
 	history []Operation
@@ -41,11 +43,11 @@ type waiter struct {
 }
 
 func newJournal(o Options) journal {
-	return journal{onDone: o.OnDone, record: newRecorder(o.Record), byKind: map[Kind]Counts{}}
+	return journal{onDone: o.OnDone, record: jsonlines.NewWriter(o.Record), byKind: map[Kind]Counts{}}
 }
 
 func (j *journal) add(op Operation) {
-	err := j.record.write(op)
+	err := j.record.Write(op)
 	j.note(op, err)
 	if j.onDone != nil {
 		j.onDone(op)

@@ -1,13 +1,14 @@
 package observe
 
 import (
-	"bufio"
 	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+
+	"whitewater/pkg/harness/jsonlines"
 )
 
 var (
@@ -15,11 +16,7 @@ var (
 	ErrGap = errors.New("gap in the event log")
 	// ErrTornLine is returned for a damaged line that is not the last of its incarnation.
 	ErrTornLine = errors.New("damaged line in the event log")
-	errLongLine = errors.New("line too long")
 )
-
-// maxLineBytes bounds one line: a batch of entries, with room.
-const maxLineBytes = 64 << 20
 
 // ReadEvents reads a node's whole event log, over all its incarnations, and proves it gap-free.
 func ReadEvents(path string) ([]Event, error) {
@@ -38,9 +35,9 @@ func ReadEvents(path string) ([]Event, error) {
 func DecodeEvents(r io.Reader) ([]Event, error) {
 	var events []Event
 	var d decoder
-	reader := bufio.NewReaderSize(r, 1<<16)
+	reader := jsonlines.NewReader(r)
 	for {
-		line, err := readLine(reader)
+		line, err := reader.Next()
 		if errors.Is(err, io.EOF) {
 			return events, nil // what stands behind the last end of line is torn
 		}
@@ -53,24 +50,6 @@ func DecodeEvents(r io.Reader) ([]Event, error) {
 		}
 		if ok {
 			events = append(events, event)
-		}
-	}
-}
-
-// readLine returns a whole line without its end; io.EOF also for one that has no end.
-func readLine(r *bufio.Reader) ([]byte, error) {
-	var line []byte
-	for {
-		part, err := r.ReadSlice('\n')
-		if len(line)+len(part) > maxLineBytes {
-			return nil, errLongLine
-		}
-		line = append(line, part...)
-		if err == nil {
-			return bytes.TrimSuffix(line, []byte("\n")), nil
-		}
-		if !errors.Is(err, bufio.ErrBufferFull) {
-			return nil, err
 		}
 	}
 }

@@ -13,6 +13,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"whitewater/pkg/harness/jsonlines"
 )
 
 // FeedOptions: zero means the default.
@@ -102,7 +104,7 @@ func (l *followed) read() ([]Event, error) {
 	if err != nil {
 		return nil, err
 	}
-	grown, err := io.ReadAll(io.NewSectionReader(file, l.offset, maxLineBytes))
+	grown, err := io.ReadAll(io.NewSectionReader(file, l.offset, jsonlines.MaxLineBytes))
 	if err = errors.Join(err, file.Close()); err != nil {
 		return nil, err
 	}

@@ -6,37 +6,16 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"sync"
+
+	"whitewater/pkg/harness/jsonlines"
 )
-
-// recorder writes samples as lines of JSON, each in one write.
-type recorder struct {
-	mu sync.Mutex // guards w
-	w  io.Writer  // nil: nothing is written
-}
-
-func newRecorder(w io.Writer) *recorder { return &recorder{w: w} }
-
-func (r *recorder) write(s Sample) error {
-	if r.w == nil {
-		return nil
-	}
-	line, err := json.Marshal(s)
-	if err != nil {
-		return err
-	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	_, err = r.w.Write(append(line, '\n'))
-	return err
-}
 
 // WriteSamples writes one sample a line.
 func WriteSamples(w io.Writer, samples []Sample) error {
 	buffered := bufio.NewWriter(w)
-	r := newRecorder(buffered)
+	lines := jsonlines.NewWriter(buffered)
 	for _, s := range samples {
-		if err := r.write(s); err != nil {
+		if err := lines.Write(s); err != nil {
 			return fmt.Errorf("write sample of %s: %w", s.Node, err)
 		}
 	}
@@ -47,9 +26,9 @@ func WriteSamples(w io.Writer, samples []Sample) error {
 // is left out: the writer was killed.
 func ReadSamples(r io.Reader) (map[string][]Sample, error) {
 	samples := map[string][]Sample{}
-	reader := bufio.NewReaderSize(r, 1<<16)
+	reader := jsonlines.NewReader(r)
 	for number := 1; ; number++ {
-		line, err := readLine(reader)
+		line, err := reader.Next()
 		if errors.Is(err, io.EOF) {
 			return samples, nil
 		}

@@ -13,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	"whitewater/pkg/harness/jsonlines"
 	"whitewater/pkg/harness/load"
 )
 
@@ -37,7 +38,7 @@ type Scraper struct {
 	options ScraperOptions
 	client  *http.Client
 	keep    map[string]bool // nil: everything
-	record  *recorder
+	record  *jsonlines.Writer
 	stop    context.CancelFunc
 	wg      sync.WaitGroup
 
@@ -67,7 +68,7 @@ func NewScraper(options ScraperOptions) (*Scraper, error) {
 	s := &Scraper{
 		options: options,
 		client:  &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 2}},
-		record:  newRecorder(options.Record),
+		record:  jsonlines.NewWriter(options.Record),
 		stop:    stop,
 		samples: map[string][]Sample{},
 		busy:    map[string]bool{},
@@ -146,7 +147,7 @@ func (s *Scraper) scrape(ctx context.Context, target Target) Sample {
 	} else {
 		sample.Series, sample.Start = series, series["process_start_time_seconds"]
 	}
-	if err := s.record.write(sample); err != nil {
+	if err := s.record.Write(sample); err != nil {
 		s.options.Logger.Error("sample not recorded", "node", target.Node, "err", err)
 	}
 	s.mu.Lock()

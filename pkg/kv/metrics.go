@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"whitewater/pkg/raft"
 )
 
 // ops and codes are the closed label sets: every series exists from the first scrape on.
@@ -12,11 +14,6 @@ var (
 	ops   = []string{"get", "list", "put", "cas", "append", "delete", "session_create", "session_delete"}
 	codes = []int{200, 201, 307, 400, 404, 409, 410, 412, 413, 422, 503, 504}
 )
-
-// latencyBuckets are seconds; native histograms are kept beside them.
-var latencyBuckets = []float64{
-	50e-6, 100e-6, 250e-6, 500e-6, 1e-3, 2.5e-3, 5e-3, 10e-3, 25e-3, 50e-3, 100e-3, 250e-3, 500e-3, 1, 2.5, 5, 10,
-}
 
 type metrics struct {
 	requests   *prometheus.CounterVec
@@ -33,7 +30,7 @@ func newMetrics(registry prometheus.Registerer, machine *Machine) (*metrics, err
 		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name:                           "kv_request_duration_seconds",
 			Help:                           "From the request's headers read to its answer written, in seconds, by operation.",
-			Buckets:                        latencyBuckets,
+			Buckets:                        raft.LatencyBuckets(),
 			NativeHistogramBucketFactor:    1.1,
 			NativeHistogramMaxBucketNumber: 100,
 		}, []string{"op"}),

@@ -153,7 +153,7 @@ func (r *Replica) nextApply() work {
 	defer r.mu.Unlock()
 	restore, entries := r.node.Committed(applyBatch)
 	if len(entries) > 0 {
-		r.eventPos = r.opts.Events.Record(applyEvent(r.node.Status().Term, entries))
+		r.eventPos = r.opts.Events.Record(applyEvent(r.node.Term(), entries))
 	}
 	return work{restore, entries, r.eventPos}
 }

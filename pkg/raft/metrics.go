@@ -29,18 +29,20 @@ var (
 	queues           = []string{"apply", "disk", "proposals", "reads"}
 )
 
-// latencyBuckets reach from a fast disk's fsync to a stuck cluster, in seconds.
-var latencyBuckets = []float64{
-	0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10,
+// LatencyBuckets reach from a fast disk's fsync to a stuck cluster, in seconds.
+func LatencyBuckets() []float64 {
+	return []float64{
+		0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10,
+	}
 }
 
 func (s *stats) initHistograms() {
 	latency := func(name, help string) prometheus.Histogram {
-		return prometheus.NewHistogram(prometheus.HistogramOpts{Name: name, Help: help, Buckets: latencyBuckets})
+		return prometheus.NewHistogram(prometheus.HistogramOpts{Name: name, Help: help, Buckets: LatencyBuckets()})
 	}
 	native := func(name, help string) prometheus.Histogram {
 		return prometheus.NewHistogram(prometheus.HistogramOpts{
-			Name: name, Help: help, Buckets: latencyBuckets,
+			Name: name, Help: help, Buckets: LatencyBuckets(),
 			NativeHistogramBucketFactor: 1.1, NativeHistogramMaxBucketNumber: 100,
 		})
 	}
@@ -59,7 +61,7 @@ func (s *stats) initHistograms() {
 	s.batchEntries = counts("raft_append_batch_entries", "Entries per AppendEntries that has any.", 1, 4, 7)
 	s.batchBytes = counts("raft_append_batch_bytes", "Bytes of data per AppendEntries with entries.", 64, 8, 8)
 	s.lateness = prometheus.NewHistogramVec(prometheus.HistogramOpts{
-		Name: "raft_timer_lateness_seconds", Help: "Time from when a timer was due to when it was served.", Buckets: latencyBuckets,
+		Name: "raft_timer_lateness_seconds", Help: "Time from when a timer was due to when it was served.", Buckets: LatencyBuckets(),
 	}, []string{"timer"})
 	for _, timer := range timers {
 		s.lateness.WithLabelValues(timer)
@@ -218,7 +220,7 @@ func (s *scrape) take(r *Replica) {
 	s.takeState(r, status)
 	s.takeElections(&r.stats, status)
 	s.takeReplication(r, status)
-	s.takeWork(r)
+	s.takeWork(r, status)
 }
 
 func (s *scrape) takeState(r *Replica, status Status) {
@@ -272,7 +274,7 @@ func (s *scrape) takeReplication(r *Replica, status Status) {
 		s.counter("raft_append_entries_sent_total", float64(p.appends), peer)
 		s.counter("raft_entries_sent_total", float64(p.entries), peer)
 		s.counter("raft_entry_bytes_sent_total", float64(p.bytes), peer)
-		s.counter("raft_snapshots_sent_total", float64(st.snapshotsSent[pair{peer, "ok"}]), peer, "ok")
+		s.counter("raft_snapshots_sent_total", float64(p.snapshots), peer, "ok")
 		for _, result := range replyResults {
 			s.counter("raft_append_entries_replies_total", float64(p.replies[result]), peer, result)
 		}
@@ -287,20 +289,19 @@ func (s *scrape) takeReplication(r *Replica, status Status) {
 		}
 	}
 	s.counters("raft_snapshots_created_total", st.snapshotsCreated, snapshotResults)
-	s.counters("raft_snapshots_installed_total", st.snapshotsInstalled, []string{"ok"})
+	s.counter("raft_snapshots_installed_total", float64(st.snapshotsInstalled), "ok")
 	s.counters("raft_snapshot_transfer_bytes_total", st.snapshotBytes, directions)
 	s.counter("raft_heartbeats_received_total", float64(st.heartbeatsReceived))
 	s.counters("raft_append_entries_received_total", st.appendsReceived, receivedResults)
 }
 
-func (s *scrape) takeWork(r *Replica) {
+func (s *scrape) takeWork(r *Replica, status Status) {
 	st := &r.stats
 	s.counters("raft_proposals_total", st.proposals, proposalResults)
 	s.counters("raft_proposals_lost_total", st.proposalsLost, lostReasons)
 	s.gauge("raft_proposals_pending", float64(len(st.proposedAt)))
 	s.counters("raft_applied_entries_total", st.appliedKinds, entryKinds)
 	s.pairs("raft_reads_total", st.reads, []string{"read_index"}, readResults)
-	status := r.node.Status()
 	lengths := map[string]int{
 		"apply": int(min(status.CommitIndex, status.DurableIndex) - min(status.AppliedIndex, status.DurableIndex)),
 		"disk":  len(r.unsaved), "proposals": len(st.proposedAt), "reads": len(r.reads),

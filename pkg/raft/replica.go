@@ -193,8 +193,9 @@ func (r *Replica) TransferLeadership(ctx context.Context, to protocol.NodeID) er
 
 // GetState tells the current term and whether this node takes itself for its leader.
 func (r *Replica) GetState() (protocol.Term, bool) {
-	s := r.Status()
-	return s.Term, s.Role == protocol.Leader
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.node.Term(), r.node.Role() == protocol.Leader
 }
 
 // Status is one consistent snapshot.

@@ -63,7 +63,7 @@ func (r *Replica) takeWanted() error {
 	r.mu.Lock()
 	at, due := protocol.Position{}, false
 	if r.wanted {
-		if at, due = r.node.PositionAt(r.node.Status().AppliedIndex); due {
+		if at, due = r.node.PositionAt(r.node.AppliedIndex()); due {
 			due = r.snapshotDueLocked(at.Index)
 		}
 		r.wanted = false

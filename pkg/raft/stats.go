@@ -37,9 +37,9 @@ type stats struct {
 	reads         map[pair]uint64 // mode, result
 	busy          map[string]time.Duration
 
-	snapshotsCreated, snapshotsInstalled map[string]uint64 // result
-	snapshotsSent                        map[pair]uint64   // peer, result
-	snapshotBytes                        map[string]uint64 // direction
+	snapshotsCreated   map[string]uint64 // result
+	snapshotsInstalled uint64
+	snapshotBytes      map[string]uint64 // direction
 
 	electionSeconds, commitSeconds, applySeconds, readSeconds prometheus.Histogram
 	createSeconds, installSeconds                             prometheus.Histogram
@@ -55,10 +55,11 @@ type stamp struct {
 
 // peerStats counts what is sent to one peer.
 type peerStats struct {
-	heartbeats, suppressed, appends, entries, bytes uint64
-	replies                                         map[string]uint64 // result
-	recent                                          []time.Time       // of the last heartbeats, oldest first
-	perSecondMax                                    int
+	heartbeats, suppressed, appends, entries, bytes, snapshots uint64
+
+	replies      map[string]uint64 // result
+	recent       []time.Time       // of the last heartbeats, oldest first
+	perSecondMax int
 }
 
 // ring is how many send times of heartbeats are remembered.
@@ -71,8 +72,7 @@ func newStats(now time.Time) stats {
 		peers: map[protocol.NodeID]*peerStats{}, appendsReceived: map[string]uint64{},
 		proposals: map[string]uint64{}, proposalsLost: map[string]uint64{}, appliedKinds: map[string]uint64{},
 		reads: map[pair]uint64{}, busy: map[string]time.Duration{},
-		snapshotsCreated: map[string]uint64{}, snapshotsInstalled: map[string]uint64{},
-		snapshotsSent: map[pair]uint64{}, snapshotBytes: map[string]uint64{},
+		snapshotsCreated: map[string]uint64{}, snapshotBytes: map[string]uint64{},
 	}
 	s.initHistograms()
 	return s
@@ -113,9 +113,9 @@ func (s *stats) observe(now time.Time, e protocol.Event) {
 	case protocol.EntriesCommitted:
 		s.committed(now, e)
 	case protocol.SnapshotSent:
-		s.snapshotsSent[pair{string(e.Peer), e.Result}]++
+		s.peer(e.Peer).snapshots++
 	case protocol.SnapshotInstalled:
-		s.snapshotsInstalled["ok"]++
+		s.snapshotsInstalled++
 	case protocol.HeartbeatMerged:
 		s.peer(e.Peer).suppressed++
 	}
@@ -217,10 +217,7 @@ func (s *stats) sending(m protocol.Message) {
 	if !ok || len(request.Entries) == 0 {
 		return
 	}
-	size := 0
-	for _, e := range request.Entries {
-		size += len(e.Data)
-	}
+	size := dataBytes(request.Entries)
 	p := s.peer(m.To)
 	p.appends++
 	p.entries += uint64(len(request.Entries))

@@ -87,6 +87,9 @@ func (n *Node) Deadline() time.Time { return n.deadline }
 // Role is what the node is now.
 func (n *Node) Role() Role { return n.role }
 
+// Term is the current one.
+func (n *Node) Term() Term { return n.hard.Term }
+
 // Tick tells the time. Before the deadline it changes nothing.
 func (n *Node) Tick(now time.Time) Output {
 	n.now = now
@@ -200,6 +203,9 @@ func (n *Node) Applied(index Index) {
 	}
 	n.lastApplied = index
 }
+
+// AppliedIndex is what Applied was told last.
+func (n *Node) AppliedIndex() Index { return n.lastApplied }
 
 // PositionAt is the position of the entry at an index that is committed and held; ok is false elsewhere.
 func (n *Node) PositionAt(index Index) (at Position, ok bool) {

@@ -154,11 +154,10 @@ type SnapshotInstalled struct {
 	Meta SnapshotMeta
 }
 
-// SnapshotSent is told on a leader when Peer has installed a snapshot, or refused it for good.
+// SnapshotSent is told on a leader when Peer has installed a snapshot.
 type SnapshotSent struct {
-	Peer   NodeID
-	Meta   SnapshotMeta
-	Result string // ok, rejected, error
+	Peer NodeID
+	Meta SnapshotMeta
 }
 
 func (SnapshotSaved) isEvent()     {}

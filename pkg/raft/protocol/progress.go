@@ -211,20 +211,29 @@ func (p *progress) land(ticket uint64) (flight, bool) {
 	return f, ok
 }
 
+// answered takes in a reply to a leader's request of one of kinds: it steps down before a later term, else it finds the
+// request and notes that the peer confirms this leadership. ok is false for what says nothing about this
+// leadership: an answer of another term, a second one, one to an earlier leadership's request.
+func (n *Node) answered(m Message, term Term, kinds ...flightKind) (p *progress, f flight, ok bool) {
+	if n.seesHigherTerm(term) {
+		return nil, flight{}, false
+	}
+	if p = n.progress[m.From]; p == nil {
+		return nil, flight{}, false
+	}
+	if f, ok = p.land(m.Ticket); !ok || !slices.Contains(kinds, f.kind) || term != n.hard.Term {
+		return nil, flight{}, false
+	}
+	p.roundAcked = max(p.roundAcked, f.round)
+	return p, f, true
+}
+
 func (n *Node) handleAppendEntriesReply(m Message, reply AppendEntriesReply) {
-	if n.seesHigherTerm(reply.Term) {
+	p, f, ok := n.answered(m, reply.Term, entriesFlight, heartbeatFlight)
+	if !ok {
 		return
-	}
-	p := n.progress[m.From]
-	if p == nil {
-		return
-	}
-	f, ok := p.land(m.Ticket)
-	if !ok || f.kind > heartbeatFlight || reply.Term != n.hard.Term {
-		return // an answer of another term or leadership says nothing about this one
 	}
 	p.contact = n.now
-	p.roundAcked = max(p.roundAcked, f.round)
 	if reply.Success {
 		p.succeeded(f, n.opts.MaxBatch)
 		n.advanceCommit()

@@ -120,19 +120,9 @@ func (n *Node) handleConfirmLeader(m Message, req ConfirmLeaderRequest) {
 }
 
 func (n *Node) handleConfirmLeaderReply(m Message, reply ConfirmLeaderReply) {
-	if n.seesHigherTerm(reply.Term) {
-		return
+	if _, _, ok := n.answered(m, reply.Term, confirmFlight); ok {
+		n.finishReads()
 	}
-	p := n.progress[m.From]
-	if p == nil {
-		return
-	}
-	f, ok := p.land(m.Ticket)
-	if !ok || f.kind != confirmFlight || reply.Term != n.hard.Term {
-		return
-	}
-	p.roundAcked = max(p.roundAcked, f.round)
-	n.finishReads()
 }
 
 // handleReadIndex serves a follower's read.

@@ -64,21 +64,13 @@ func (n *Node) snapshotFailed(p *progress) {
 }
 
 func (n *Node) handleInstallSnapshotReply(m Message, reply InstallSnapshotReply) {
-	if n.seesHigherTerm(reply.Term) {
-		return
-	}
-	p := n.progress[m.From]
-	if p == nil {
-		return
-	}
-	f, ok := p.land(m.Ticket)
-	if !ok || f.kind != snapshotFlight || reply.Term != n.hard.Term || p.sending == nil || p.sending.meta.Index != f.last {
+	p, f, ok := n.answered(m, reply.Term, snapshotFlight)
+	if !ok || p.sending == nil || p.sending.meta.Index != f.last {
 		return
 	}
 	p.contact = n.now
-	p.roundAcked = max(p.roundAcked, f.round)
 	if reply.Installed {
-		n.emit(SnapshotSent{Peer: m.From, Meta: p.sending.meta, Result: "ok"})
+		n.emit(SnapshotSent{Peer: m.From, Meta: p.sending.meta})
 		p.sending = nil
 		p.match = max(p.match, f.last)
 		p.next = p.match + 1

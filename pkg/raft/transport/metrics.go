@@ -5,6 +5,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"whitewater/pkg/raft"
 	"whitewater/pkg/raft/protocol"
 	"whitewater/pkg/wire"
 )
@@ -21,10 +22,6 @@ var (
 	dialResults    = []string{"ok", "error"}
 )
 
-var latencyBuckets = []float64{
-	0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10,
-}
-
 // Metrics count calls in both directions.
 type Metrics struct {
 	clientRequests, serverRequests *prometheus.CounterVec
@@ -40,7 +37,7 @@ func NewMetrics(registry prometheus.Registerer) *Metrics {
 		return prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, labels)
 	}
 	histogram := func(name, help string, labels ...string) *prometheus.HistogramVec {
-		return prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: name, Help: help, Buckets: latencyBuckets}, labels)
+		return prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: name, Help: help, Buckets: raft.LatencyBuckets()}, labels)
 	}
 	m := &Metrics{
 		clientRequests: counter("rpc_client_requests_total", "Calls to peers, by how they ended.", "peer", "method", "code"),

@@ -144,7 +144,7 @@ func (n *Node) Receive(now time.Time, m Message) Output {
 	case ConfirmLeaderRequest:
 		n.handleConfirmLeader(m, body)
 	case ConfirmLeaderReply:
-		n.handleConfirmLeaderReply(m, body)
+		n.handleConfirmation(m, body.Term, confirmFlight)
 	case ReadIndexRequest:
 		n.handleReadIndex(m, body)
 	case ReadIndexReply:
@@ -156,7 +156,7 @@ func (n *Node) Receive(now time.Time, m Message) Output {
 	case TimeoutNowRequest:
 		n.handleTimeoutNow(m, body)
 	case TimeoutNowReply:
-		n.seesHigherTerm(body.Term)
+		n.handleConfirmation(m, body.Term, timeoutNowFlight)
 	}
 	return n.take()
 }

@@ -119,8 +119,9 @@ func (n *Node) handleConfirmLeader(m Message, req ConfirmLeaderRequest) {
 	n.sendDurable(m.From, m.Ticket, ConfirmLeaderReply{Term: n.hard.Term})
 }
 
-func (n *Node) handleConfirmLeaderReply(m Message, reply ConfirmLeaderReply) {
-	if _, _, ok := n.answered(m, reply.Term, confirmFlight); ok {
+// handleConfirmation takes in a reply that tells a leader no more than the peer's term.
+func (n *Node) handleConfirmation(m Message, term Term, kind flightKind) {
+	if _, _, ok := n.answered(m, term, kind); ok {
 		n.finishReads()
 	}
 }

@@ -46,8 +46,8 @@ type StateMachine interface {
 // must hold nobody up; but for ErrNoSnapshot their errors are fatal.
 type Snapshots interface {
 	// SaveSnapshot stores a snapshot of this node's own, whose data write writes, and returns what describes it once
-	// it is durable.
-	SaveSnapshot(at protocol.Position, write func(io.Writer) error) (protocol.SnapshotMeta, error)
+	// it is durable: at, with the size and the checksum filled in.
+	SaveSnapshot(at protocol.SnapshotMeta, write func(io.Writer) error) (protocol.SnapshotMeta, error)
 	// ReceiveSnapshot takes a chunk of a leader's snapshot. Chunks that follow on what it holds of the same snapshot
 	// are kept, others are not; next is where the following chunk must begin. complete: every byte is there,
 	// agrees with meta's checksum and is durable, so that a batch with Install may name it.
@@ -64,9 +64,12 @@ type SnapshotReader interface {
 
 // Options configure a Replica. A zero field means the default that it names.
 type Options struct {
-	ID      protocol.NodeID   // this node; required
-	Members []protocol.NodeID // the voters, this node among them; required
-	State   protocol.State    // what storage recovered; zero: a new node
+	ID protocol.NodeID // this node; required
+	// Members are the voters of a new cluster, this node among them; empty for a node that joins one. A configuration in
+	// the recovered state wins.
+	Members  []protocol.NodeID
+	Identity protocol.Identity // of this node: its data directory's id, and its address for the others
+	State    protocol.State    // what storage recovered; zero: a new node
 
 	Transport    Transport    // required, but for a cluster of one
 	Storage      Storage      // required
@@ -94,11 +97,14 @@ type Options struct {
 	DisableCheckQuorum bool
 	DisableNoop        bool
 
-	LeaderURL string    // where clients reach this node when it leads
-	Events    EventSink // nil: events are not kept
-	Logger    *slog.Logger
-	Metrics   prometheus.Registerer // nil: none are exported
-	Mutation  protocol.Mutation
+	LeaderURL string // where clients reach this node when it leads
+	// Configured is told each configuration that comes into force, the first before New returns; nil: nobody is. It is
+	// called in order, under the replica's lock: it must neither block nor call the replica.
+	Configured func(protocol.Configuration)
+	Events     EventSink // nil: events are not kept
+	Logger     *slog.Logger
+	Metrics    prometheus.Registerer // nil: none are exported
+	Mutation   protocol.Mutation
 }
 
 // applyBatch is how many entries the state machine gets at a time: enough to gather work, few enough that

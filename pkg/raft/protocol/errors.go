@@ -19,6 +19,16 @@ var (
 	ErrTransferFailed = errors.New("leadership transfer timed out")
 	// ErrTransferTarget is returned by Transfer for a target that is no other member.
 	ErrTransferTarget = errors.New("leadership can go to another member alone")
+	// ErrChanging is returned by Change while another change of members is under way, and by a leader that has not
+	// committed an entry of its term yet; the caller should try again later.
+	ErrChanging = errors.New("a change of members is under way")
+	// ErrCanceled is a change's result when another one took it back.
+	ErrCanceled = errors.New("the change of members was taken back")
+	// ErrChange is returned by Change for one that makes no sense; nothing was appended.
+	ErrChange = errors.New("the members cannot be changed so")
+	// ErrForgotten is an Output's Err when the cluster knows this node by another data directory: what it voted and
+	// acknowledged is lost, so it must not go on under its old name.
+	ErrForgotten = errors.New("the cluster knows this node by another data directory")
 	// ErrDiverged is an Output's Err when a leader contradicts what is committed here. Raft's promise is
 	// broken already; the node must stop.
 	ErrDiverged = errors.New("the leader's log contradicts a committed entry")

@@ -3,6 +3,12 @@ package protocol
 // The messages are Figure 2's, one type per RPC and direction, with the fields that the paper's
 // text and the thesis add. A field's name is its name on the wire (docs/wire.md).
 
+// Identity tells which server answers under a name: its data directory, and where it says that it can be dialled.
+type Identity struct {
+	Directory string // id of the data directory; empty in a cluster that does not tell directories apart
+	Address   string // host:port
+}
+
 // AppendEntriesRequest replicates log entries; without entries it is a heartbeat (§5.2, §5.3).
 type AppendEntriesRequest struct {
 	Term         Term
@@ -12,10 +18,12 @@ type AppendEntriesRequest struct {
 	PrevLogTerm  Term
 	Entries      []Entry
 	LeaderCommit Index
+	ToDirectory  string // the receiver's, as the configuration names it; empty: not known
 }
 
 // AppendEntriesReply answers an AppendEntriesRequest.
 type AppendEntriesReply struct {
+	Identity
 	Term    Term
 	Success bool
 	// After a failed consistency check: the term of the entry at PrevLogIndex and the first index that
@@ -34,10 +42,12 @@ type RequestVoteRequest struct {
 	LastLogTerm  Term
 	PreVote      bool
 	Transfer     bool // the leader itself asked for this campaign: nobody need protect it
+	ToDirectory  string
 }
 
 // RequestVoteReply answers a RequestVoteRequest; Term is the voter's own.
 type RequestVoteReply struct {
+	Identity
 	Term        Term
 	VoteGranted bool
 }
@@ -51,6 +61,7 @@ type ConfirmLeaderRequest struct {
 
 // ConfirmLeaderReply answers a ConfirmLeaderRequest; Term equal to the request's confirms.
 type ConfirmLeaderReply struct {
+	Identity
 	Term Term
 }
 
@@ -76,15 +87,18 @@ type InstallSnapshotRequest struct {
 	LeaderURL         string
 	LastIncludedIndex Index
 	LastIncludedTerm  Term
+	Configuration     string // in force there, encoded
 	Size              int64  // of the whole snapshot
 	Checksum          uint32 // CRC-32C of the whole snapshot
 	Offset            int64
 	Data              []byte
 	Done              bool // the last chunk
+	ToDirectory       string
 }
 
 // InstallSnapshotReply answers an InstallSnapshotRequest.
 type InstallSnapshotReply struct {
+	Identity
 	Term Term
 	// NextOffset is where the follower wants the next chunk from: what it holds is kept over lost chunks. It
 	// equals the snapshot's size when nothing is missing.
@@ -101,5 +115,6 @@ type TimeoutNowRequest struct {
 
 // TimeoutNowReply answers a TimeoutNowRequest.
 type TimeoutNowReply struct {
+	Identity
 	Term Term
 }

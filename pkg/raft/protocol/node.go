@@ -243,10 +243,14 @@ type Status struct {
 	CommitIndex  Index
 	AppliedIndex Index
 	Snapshot     SnapshotMeta
-	Members      []NodeID
-	Heard        time.Time             // last accepted message of a leader; zero: none yet
-	QuorumHeard  time.Time             // on a leader: since when a majority has answered
-	Peers        map[NodeID]PeerStatus // on a leader
+	Members      []NodeID // of Configuration
+
+	Configuration      Configuration // in force; shared, not to be written to
+	ConfigurationIndex Index         // of the entry that holds it; 0: the one the cluster began with, or a snapshot's
+
+	Heard       time.Time             // last accepted message of a leader; zero: none yet
+	QuorumHeard time.Time             // on a leader: since when a majority has answered
+	Peers       map[NodeID]PeerStatus // on a leader
 }
 
 // PeerStatus is a leader's view of one peer.

@@ -10,8 +10,11 @@ import (
 
 // Options configure a Node. A zero field means the default that it names.
 type Options struct {
-	ID      NodeID   // this node; required
-	Members []NodeID // the voters, this node among them; required
+	ID NodeID // this node; required
+	// Members are the voters of a new cluster, this node among them; empty for a node that joins one and waits to be added.
+	// Once the log or a snapshot holds a configuration that one is in force.
+	Members  []NodeID
+	Identity Identity // of this node
 
 	// Rand draws election time-outs. Required: nodes that share a seed campaign together for ever.
 	Rand *rand.Rand

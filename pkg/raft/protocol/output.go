@@ -11,6 +11,7 @@ type Output struct {
 	Reads            []ReadResult
 	Chunks           []Chunk // of a leader's snapshot, to be stored; Node.ChunkStored reports each
 	Transfer         *TransferResult
+	Change           *ChangeResult
 	Events           []Event
 	Err              error // not nil: the node must stop; see ErrDiverged
 }
@@ -61,6 +62,11 @@ type Chunk struct {
 type TransferResult struct {
 	To  NodeID
 	Err error // ErrTransferFailed
+}
+
+// ChangeResult ends a change of members. On a nil Err the configuration that it led to is committed.
+type ChangeResult struct {
+	Err error // ErrNotLeader: this node leads no more, and the next leader goes on with what is in its log; ErrCanceled
 }
 
 // Event tells one thing that happened.
@@ -154,24 +160,33 @@ type SnapshotInstalled struct {
 	Meta SnapshotMeta
 }
 
+// ConfigurationChanged is told when another configuration came into force, Committed when that one is committed.
+type ConfigurationChanged struct {
+	Term          Term
+	Index         Index // of its entry; 0: the one the cluster began with, or a snapshot's
+	Configuration Configuration
+	Committed     bool
+}
+
 // SnapshotSent is told on a leader when Peer has installed a snapshot.
 type SnapshotSent struct {
 	Peer NodeID
 	Meta SnapshotMeta
 }
 
-func (SnapshotSaved) isEvent()     {}
-func (SnapshotInstalled) isEvent() {}
-func (SnapshotSent) isEvent()      {}
-func (RoleChanged) isEvent()       {}
-func (LeaderChanged) isEvent()     {}
-func (ElectionStarted) isEvent()   {}
-func (ElectionFinished) isEvent()  {}
-func (VoteDecided) isEvent()       {}
-func (VoteCast) isEvent()          {}
-func (EntriesAppended) isEvent()   {}
-func (EntriesDurable) isEvent()    {}
-func (LogTruncated) isEvent()      {}
-func (EntriesCommitted) isEvent()  {}
-func (HeartbeatMerged) isEvent()   {}
-func (ProtocolViolated) isEvent()  {}
+func (ConfigurationChanged) isEvent() {}
+func (SnapshotSaved) isEvent()        {}
+func (SnapshotInstalled) isEvent()    {}
+func (SnapshotSent) isEvent()         {}
+func (RoleChanged) isEvent()          {}
+func (LeaderChanged) isEvent()        {}
+func (ElectionStarted) isEvent()      {}
+func (ElectionFinished) isEvent()     {}
+func (VoteDecided) isEvent()          {}
+func (VoteCast) isEvent()             {}
+func (EntriesAppended) isEvent()      {}
+func (EntriesDurable) isEvent()       {}
+func (LogTruncated) isEvent()         {}
+func (EntriesCommitted) isEvent()     {}
+func (HeartbeatMerged) isEvent()      {}
+func (ProtocolViolated) isEvent()     {}

@@ -37,6 +37,8 @@ const (
 	EntryCommand EntryKind = iota
 	// EntryNoop is what a new leader appends so that it can commit (§8). It carries nothing.
 	EntryNoop
+	// EntryConfiguration carries an encoded Configuration (§6).
+	EntryConfiguration
 )
 
 func (k EntryKind) String() string {
@@ -45,12 +47,14 @@ func (k EntryKind) String() string {
 		return "command"
 	case EntryNoop:
 		return "noop"
+	case EntryConfiguration:
+		return "configuration"
 	}
 	return fmt.Sprintf("EntryKind(%d)", uint8(k))
 }
 
 // Valid reports whether this version knows k.
-func (k EntryKind) Valid() bool { return k <= EntryNoop }
+func (k EntryKind) Valid() bool { return k <= EntryConfiguration }
 
 // Entry is one log entry. Data is never written to once the entry exists, so
 // slices of it may be shared freely.
@@ -85,8 +89,10 @@ type HardState struct {
 // begin behind it (§7).
 type SnapshotMeta struct {
 	Position
-	Size     int64  // bytes of the state machine's data
-	Checksum uint32 // CRC-32C over these bytes
+	// Configuration is the one in force at that position, encoded; empty: the one that the cluster began with.
+	Configuration string
+	Size          int64  // bytes of the state machine's data
+	Checksum      uint32 // CRC-32C over these bytes
 }
 
 // IsZero reports whether there is no snapshot.

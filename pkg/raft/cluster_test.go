@@ -198,7 +198,7 @@ func (d *disk) Persist(batches ...protocol.Persist) error {
 }
 
 // SaveSnapshot implements Snapshots.
-func (d *disk) SaveSnapshot(at protocol.Position, write func(io.Writer) error) (protocol.SnapshotMeta, error) {
+func (d *disk) SaveSnapshot(at protocol.SnapshotMeta, write func(io.Writer) error) (protocol.SnapshotMeta, error) {
 	var data bytes.Buffer
 	if err := write(&data); err != nil {
 		return protocol.SnapshotMeta{}, err
@@ -206,7 +206,8 @@ func (d *disk) SaveSnapshot(at protocol.Position, write func(io.Writer) error) (
 	time.Sleep(5 * time.Millisecond)
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	meta := protocol.SnapshotMeta{Position: at, Size: int64(data.Len()), Checksum: crc32.ChecksumIEEE(data.Bytes())}
+	meta := at
+	meta.Size, meta.Checksum = int64(data.Len()), crc32.ChecksumIEEE(data.Bytes())
 	d.keep(meta, data.Bytes())
 	d.saved.Snapshot = meta
 	return meta, nil

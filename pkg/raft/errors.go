@@ -17,6 +17,15 @@ var (
 	ErrTransferring = protocol.ErrTransferring
 	// ErrTransferFailed: see protocol.ErrTransferFailed.
 	ErrTransferFailed = protocol.ErrTransferFailed
+	// ErrChanging: see protocol.ErrChanging.
+	ErrChanging = protocol.ErrChanging
+	// ErrChange: see protocol.ErrChange.
+	ErrChange = protocol.ErrChange
+	// ErrCanceled: see protocol.ErrCanceled.
+	ErrCanceled = protocol.ErrCanceled
+	// ErrLeadershipLost is returned by ChangeMembers when this node led no more before the change was over; the next
+	// leader goes on with it if it is in its log.
+	ErrLeadershipLost = errors.New("leadership was lost before the change of members was over")
 	// ErrTransferTarget: see protocol.ErrTransferTarget.
 	ErrTransferTarget = protocol.ErrTransferTarget
 	// ErrNoSnapshot is returned by Snapshots.OpenSnapshot for a snapshot that is gone; the replica then sends a newer

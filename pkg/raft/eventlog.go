@@ -172,6 +172,21 @@ type line struct {
 	File      string          `json:"file,omitempty"`
 	To        string          `json:"to,omitempty"`
 	Length    int64           `json:"length,omitempty"`
+
+	*configurationLine // of configuration alone
+}
+
+// configurationLine is what a configuration event has beside: who the members are, not where.
+type configurationLine struct {
+	Index     protocol.Index `json:"index"` // of its entry; 0: the one that the cluster began with
+	Committed bool           `json:"committed"`
+	Joint     bool           `json:"joint"`
+	Members   []memberLine   `json:"members"`
+}
+
+type memberLine struct {
+	ID       protocol.NodeID   `json:"id"`
+	Suffrage protocol.Suffrage `json:"suffrage"`
 }
 
 func (l *EventLog) line(e Event) line {
@@ -180,6 +195,13 @@ func (l *EventLog) line(e Event) line {
 		VotedFor: e.VotedFor, LastTerm: e.LastTerm, Role: e.Role, Reason: e.Reason, Leader: e.Leader,
 		Candidate: e.Candidate, Granted: e.Candidate != "", First: e.First, Last: e.Last, Durable: e.Durable,
 		File: e.File, To: e.To, Length: e.Length,
+	}
+	if e.Configuration != nil {
+		out.Last, out.Durable = 0, false
+		out.configurationLine = &configurationLine{Index: e.Last, Committed: e.Durable, Joint: e.Configuration.Joint, Members: []memberLine{}}
+		for _, m := range e.Configuration.Members {
+			out.Members = append(out.Members, memberLine{m.ID, m.Suffrage})
+		}
 	}
 	switch {
 	case e.OldRole != "":

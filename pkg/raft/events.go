@@ -24,7 +24,7 @@ func (noEvents) Await(context.Context, uint64) error { return nil }
 // Event is one thing that happened to a replica, as docs/events.md describes it. Fields that an event does not
 // have are zero.
 type Event struct {
-	Name string        // start, role, leader, vote, append, durable, truncate, commit, apply, snapshot, install, and storage's
+	Name string        // start, role, leader, vote, append, durable, truncate, commit, apply, snapshot, install, configuration, and storage's
 	Term protocol.Term // current when it happened
 
 	VotedFor  protocol.NodeID // start
@@ -38,7 +38,9 @@ type Event struct {
 	First     protocol.Index  // append, durable, commit, apply, snapshot, start
 	Last      protocol.Index  // these, and install
 	Entries   []protocol.Entry
-	Durable   bool // append
+	Durable   bool // append; of configuration: it is committed
+
+	Configuration *protocol.Configuration // configuration, whose entry is Last
 
 	File, To string // storage's
 	Length   int64  // sync
@@ -46,6 +48,11 @@ type Event struct {
 
 func startEvent(s Status) Event {
 	return Event{Name: "start", Term: s.Term, VotedFor: s.VotedFor, First: s.FirstIndex, Last: s.LastIndex, LastTerm: s.LastTerm}
+}
+
+// configurationEvent tells of the configuration that is in force at the start.
+func configurationEvent(s Status) Event {
+	return Event{Name: "configuration", Term: s.Term, Last: s.ConfigurationIndex, Durable: s.ConfigurationCommitted, Configuration: &s.Configuration}
 }
 
 // StopEvent is the last event of a clean end.
@@ -82,6 +89,8 @@ func eventOf(e protocol.Event) (Event, bool) {
 		return Event{Name: "snapshot", Term: e.Term, First: e.Compacted.Index, Last: e.Meta.Index, LastTerm: e.Meta.Term}, true
 	case protocol.SnapshotInstalled:
 		return Event{Name: "install", Term: e.Term, Last: e.Meta.Index, LastTerm: e.Meta.Term}, true
+	case protocol.ConfigurationChanged:
+		return Event{Name: "configuration", Term: e.Term, Last: e.Index, Durable: e.Committed, Configuration: &e.Configuration}, true
 	case protocol.EntriesCommitted:
 		event := entriesEvent("commit", e.Term, e.Entries)
 		event.Role = e.Role.String()

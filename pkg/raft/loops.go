@@ -73,9 +73,12 @@ func (r *Replica) runReplicator(p *peer) {
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	for {
-		due, sends := r.replicate(p)
+		due, sends, member := r.replicate(p)
 		if !sends {
 			p.closeSnapshot()
+		}
+		if !member {
+			return
 		}
 		var fire <-chan time.Time
 		if !due.IsZero() {
@@ -92,15 +95,19 @@ func (r *Replica) runReplicator(p *peer) {
 	}
 }
 
-// replicate sends what is to be sent now. It returns when to look again (zero: only when there is work), and whether
-// a snapshot is on its way.
-func (r *Replica) replicate(p *peer) (due time.Time, sendsSnapshot bool) {
+// replicate sends what is to be sent now. It returns when to look again (zero: only when there is work), whether a
+// snapshot is on its way, and whether the peer is still to be served: if not, it is forgotten.
+func (r *Replica) replicate(p *peer) (due time.Time, sends, member bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	now := time.Now()
 	r.absorb(now, r.node.Replicate(now, p.id))
 	r.stats.busy["replicate"] += time.Since(now)
-	return r.node.ReplicateDeadline(p.id), r.node.SendsSnapshot(p.id)
+	if member = r.node.Tracks(p.id); !member {
+		delete(r.peers, p.id)
+		r.stats.forget(p.id)
+	}
+	return r.node.ReplicateDeadline(p.id), r.node.SendsSnapshot(p.id), member
 }
 
 // runApplier hands committed entries to the state machine, in batches and outside the mutex.
@@ -163,15 +170,16 @@ func (r *Replica) execute(entries []protocol.Entry) error {
 	if err := r.opts.StateMachine.Apply(r.ctx, entries); err != nil {
 		return fmt.Errorf("apply entries %d to %d: %w", entries[0].Index, entries[len(entries)-1].Index, err)
 	}
-	last := entries[len(entries)-1].Position()
+	last := entries[len(entries)-1].Index
 	r.mu.Lock()
 	r.stats.busy["apply"] += time.Since(began)
 	r.stats.applied(entries, time.Now())
-	r.node.Applied(last.Index)
-	due := r.snapshotDueLocked(last.Index)
+	r.node.Applied(last)
+	due := r.snapshotDueLocked(last)
+	at, held := r.node.SnapshotAt(last)
 	r.mu.Unlock()
-	if !due {
+	if !due || !held {
 		return nil
 	}
-	return r.takeSnapshot(last)
+	return r.takeSnapshot(at)
 }

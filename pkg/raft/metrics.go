@@ -14,12 +14,12 @@ var (
 	electionReasons  = []string{"timeout", "leader_lost", "transfer"}
 	electionOutcomes = []string{"won", "lost", "superseded", "timed_out"}
 	voteDecisions    = []string{"granted", "stale_term", "already_voted", "log_behind", "leader_alive", "not_member"}
-	stepdownReasons  = []string{"higher_term", "quorum_lost"}
+	stepdownReasons  = []string{"higher_term", "quorum_lost", "removed"}
 	replyResults     = []string{"ok", "log_mismatch", "stale_term", "error"}
 	receivedResults  = []string{"ok", "log_mismatch", "stale_term"}
 	proposalResults  = []string{"accepted", "not_leader", "overloaded", "too_large"}
 	lostReasons      = []string{"leadership_lost"}
-	entryKinds       = []string{"command", "noop"}
+	entryKinds       = []string{"command", "noop", "configuration"}
 	readResults      = []string{"ok", "not_leader", "timeout"}
 	peerStates       = []string{"probe", "replicate", "snapshot"}
 	snapshotResults  = []string{"ok", "error"}
@@ -97,9 +97,9 @@ var collected = []struct {
 	{"raft_monotonic_seconds", "The node's monotonic clock since the replica started, read together with all other raft metrics.", nil},
 	{"raft_term", "Current term.", nil},
 	{"raft_last_won_term", "Term of the last election that this process won; 0: none.", nil},
-	{"raft_role", "1 for the role that the node has, else 0.", []string{"role"}},
+	{"raft_role", "1 for the role that the node has, else 0; learner: a follower that does not vote.", []string{"role"}},
 	{"raft_known_leader", "1 for the member that this node takes for the leader, else 0.", []string{"leader"}},
-	{"raft_members", "Members of the cluster.", []string{"suffrage"}},
+	{"raft_members", "Members of the cluster by their part in its majorities.", []string{"suffrage"}},
 	{"raft_first_log_index", "Index of the first entry in the log; 0: the log is empty.", nil},
 	{"raft_last_log_index", "Index of the last entry in the log.", nil},
 	{"raft_durable_log_index", "Index up to which the log is on disk.", nil},
@@ -228,13 +228,21 @@ func (s *scrape) takeState(r *Replica, status Status) {
 	s.gauge("raft_monotonic_seconds", s.now.Sub(r.start).Seconds())
 	s.gauge("raft_term", float64(status.Term))
 	s.gauge("raft_last_won_term", float64(r.stats.lastWon))
+	learner := status.Role == protocol.Follower && !status.Configuration.Votes(status.ID)
 	for role := protocol.Follower; role <= protocol.Leader; role++ {
-		s.state("raft_role", role == status.Role, role.String())
+		s.state("raft_role", role == status.Role && !learner, role.String())
 	}
+	s.state("raft_role", learner, "learner")
 	for _, member := range status.Members {
 		s.state("raft_known_leader", member == status.Leader, string(member))
 	}
-	s.gauge("raft_members", float64(len(status.Members)), "voters")
+	count := map[protocol.Suffrage]int{}
+	for _, member := range status.Configuration.Members {
+		count[member.Suffrage]++
+	}
+	for _, suffrage := range []protocol.Suffrage{protocol.Voter, protocol.Learner, protocol.Joining, protocol.Leaving} {
+		s.gauge("raft_members", float64(count[suffrage]), string(suffrage)+"s")
+	}
 	first := status.FirstIndex
 	if first > status.LastIndex {
 		first = 0

@@ -158,7 +158,7 @@ func (o Options) Validate() error {
 
 func (o Options) protocolOptions() protocol.Options {
 	return protocol.Options{
-		ID: o.ID, Members: o.Members, Rand: o.Rand,
+		ID: o.ID, Members: o.Members, Identity: o.Identity, Rand: o.Rand,
 		HeartbeatInterval: o.HeartbeatInterval, ElectionTimeout: o.ElectionTimeout,
 		MaxBatch: o.MaxBatch, MaxBatchBytes: o.MaxBatchBytes, MaxInflight: o.MaxInflight, MaxPending: o.MaxPending,
 		MaxSnapshotSenders: o.MaxSnapshotSenders, SnapshotKeep: o.SnapshotKeep,

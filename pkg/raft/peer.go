@@ -96,9 +96,9 @@ func (r *Replica) dispatch(m protocol.Message) {
 		}
 		return
 	}
-	to := r.peers[m.To]
+	to := r.peerLocked(m.To)
 	r.stats.sending(m)
-	c := &call{r: r, message: m, event: r.eventPos, turn: to.left, left: make(chan struct{})}
+	c := &call{r: r, to: to, message: m, event: r.eventPos, turn: to.left, left: make(chan struct{})}
 	to.left = c.left
 	r.wg.Go(c.run)
 }
@@ -115,6 +115,7 @@ func isReply(body protocol.Body) bool {
 // call is one request on its way to a peer.
 type call struct {
 	r       *Replica
+	to      *peer
 	message protocol.Message
 	event   uint64
 	turn    <-chan struct{} // closed when the request before has left
@@ -149,7 +150,7 @@ func (c *call) make(ctx context.Context) (protocol.Body, error) {
 	}
 	body := c.message.Body
 	if request, ok := body.(protocol.InstallSnapshotRequest); ok {
-		filled, err := c.r.chunk(c.r.peers[c.message.To], request)
+		filled, err := c.r.chunk(c.to, request)
 		if err != nil {
 			return nil, err
 		}
@@ -167,7 +168,7 @@ func (c *call) written() {
 		c.r.node.HeartbeatWritten(now, c.message.To, c.message.Ticket)
 		c.r.stats.heartbeatSent(c.message.To, now)
 		c.r.mu.Unlock()
-		c.r.peers[c.message.To].work.raise()
+		c.to.work.raise()
 	}
 	c.leave()
 }

@@ -27,6 +27,7 @@ type Replica struct {
 	saving   bool                         // a snapshot of this node's own is being written
 	wanted   bool                         // TakeSnapshot asked for one
 	transfer chan protocol.TransferResult // who waits for a transfer to end; nil: nobody
+	change   chan protocol.ChangeResult   // who waits for a change of members to end; nil: nobody
 	tickets  uint64
 	eventPos uint64 // of the newest event recorded
 	stats    stats
@@ -82,18 +83,13 @@ func New(opts Options) (*Replica, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.eventPos = opts.Events.Record(startEvent(node.Status()))
+	r.eventPos = opts.Events.Record(configurationEvent(node.Status()))
 	r.wg.Go(r.runElectionTimer)
 	r.wg.Go(r.runDiskWriter)
 	r.wg.Go(r.runApplier)
 	r.wg.Go(r.runReceiver)
 	r.wake()
-	for _, id := range opts.Members {
-		if id != opts.ID {
-			p := newPeer(id)
-			r.peers[id] = p
-			r.wg.Go(func() { r.runReplicator(p) })
-		}
-	}
+	r.configureLocked(node.Status().Configuration)
 	return r, nil
 }
 
@@ -296,6 +292,10 @@ func (r *Replica) absorb(now time.Time, out protocol.Output) {
 		r.transfer <- *out.Transfer
 		r.transfer = nil
 	}
+	if out.Change != nil && r.change != nil {
+		r.change <- *out.Change
+		r.change = nil
+	}
 	r.held = append(r.held, out.SendAfterPersist...)
 	for _, m := range out.Send {
 		r.dispatch(m)
@@ -343,6 +343,11 @@ func (r *Replica) observe(now time.Time, e protocol.Event) {
 		r.opts.Logger.Info("changed role", "role", e.To.String(), "term", e.Term, "reason", string(e.Trigger))
 	case protocol.LeaderChanged:
 		r.publish(Leadership{Term: e.Term, Leader: e.Leader, Self: e.Leader == r.opts.ID})
+	case protocol.ConfigurationChanged:
+		r.opts.Logger.Info("members", "configuration", e.Configuration.String(), "index", e.Index, "committed", e.Committed)
+		if !e.Committed {
+			r.configureLocked(e.Configuration)
+		}
 	case protocol.ProtocolViolated:
 		r.opts.Logger.Error("peer broke the protocol", "peer", e.Peer, "what", e.What)
 	}

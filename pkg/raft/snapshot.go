@@ -13,9 +13,8 @@ import (
 // after the entry at index was applied. The log up to there is then covered. Errors: ErrSnapshot, ErrStopped.
 func (r *Replica) Snapshot(index protocol.Index, state []byte) error {
 	r.mu.Lock()
-	at, held := r.node.PositionAt(index)
-	newer := index > r.node.Snapshot().Index
-	free := held && newer && !r.saving && r.opts.Snapshots != nil && r.ctx.Err() == nil
+	at, held := r.node.SnapshotAt(index)
+	free := held && !r.saving && r.opts.Snapshots != nil && r.ctx.Err() == nil
 	r.saving = r.saving || free
 	r.mu.Unlock()
 	switch {
@@ -61,25 +60,21 @@ func (r *Replica) snapshotDueLocked(applied protocol.Index) bool {
 // takeWanted takes the snapshot that TakeSnapshot asked for.
 func (r *Replica) takeWanted() error {
 	r.mu.Lock()
-	at, due := protocol.Position{}, false
-	if r.wanted {
-		if at, due = r.node.PositionAt(r.node.AppliedIndex()); due {
-			due = r.snapshotDueLocked(at.Index)
-		}
-		r.wanted = false
-	}
+	due := r.wanted && r.snapshotDueLocked(r.node.AppliedIndex())
+	r.wanted = false
+	at, held := r.node.SnapshotAt(r.node.AppliedIndex())
 	r.mu.Unlock()
-	if !due {
+	if !due || !held {
 		return nil
 	}
 	return r.takeSnapshot(at)
 }
 
 // takeSnapshot takes a view of the state machine, and has it written beside all that goes on.
-func (r *Replica) takeSnapshot(at protocol.Position) error {
+func (r *Replica) takeSnapshot(at protocol.SnapshotMeta) error {
 	write, err := r.opts.StateMachine.Snapshot()
 	if err != nil {
-		return fmt.Errorf("take a snapshot at %v: %w", at, err)
+		return fmt.Errorf("take a snapshot at %v: %w", at.Position, err)
 	}
 	r.wg.Go(func() {
 		if err := r.saveSnapshot(at, write); err != nil && !errors.Is(err, ErrStopped) {
@@ -90,7 +85,7 @@ func (r *Replica) takeSnapshot(at protocol.Position) error {
 }
 
 // saveSnapshot stores a snapshot and lets the log be compacted. Whoever calls it has set saving.
-func (r *Replica) saveSnapshot(at protocol.Position, write func(io.Writer) error) error {
+func (r *Replica) saveSnapshot(at protocol.SnapshotMeta, write func(io.Writer) error) error {
 	began := time.Now()
 	meta, err := r.opts.Snapshots.SaveSnapshot(at, write)
 	stopped := r.step(func(time.Time) protocol.Output {
@@ -102,7 +97,7 @@ func (r *Replica) saveSnapshot(at protocol.Position, write func(io.Writer) error
 		return r.node.SnapshotStored(meta)
 	})
 	if err != nil {
-		return fmt.Errorf("save a snapshot at %v: %w", at, err)
+		return fmt.Errorf("save a snapshot at %v: %w", at.Position, err)
 	}
 	return stopped
 }
@@ -163,10 +158,7 @@ func (r *Replica) receiveChunks() error {
 
 // chunk fills a request with the data it is to carry. The snapshot stays open until it has been sent.
 func (r *Replica) chunk(p *peer, request protocol.InstallSnapshotRequest) (protocol.InstallSnapshotRequest, error) {
-	meta := protocol.SnapshotMeta{
-		Position: protocol.Position{Term: request.LastIncludedTerm, Index: request.LastIncludedIndex},
-		Size:     request.Size, Checksum: request.Checksum,
-	}
+	meta := request.Meta()
 	p.snapshotMu.Lock()
 	defer p.snapshotMu.Unlock()
 	if p.snapshot == nil || p.snapshotMeta != meta {

@@ -87,6 +87,9 @@ func (s *stats) peer(id protocol.NodeID) *peerStats {
 	return p
 }
 
+// forget drops what was counted for a peer that is no member any more: its series end with it.
+func (s *stats) forget(id protocol.NodeID) { delete(s.peers, id) }
+
 func kindOf(preVote bool) string {
 	if preVote {
 		return "pre_vote"

@@ -151,6 +151,12 @@ func (c Configuration) String() string {
 	return strings.Join(words, ", ")
 }
 
+func (c Configuration) sameSuffrages(other Configuration) bool {
+	return c.Joint == other.Joint && slices.EqualFunc(c.Members, other.Members, func(a, b Member) bool {
+		return a.ID == b.ID && a.Suffrage == b.Suffrage
+	})
+}
+
 // halves are the sets of which each must agree by majority: the voters, or, in a joint configuration, the old and the
 // new ones (§6).
 func (c Configuration) halves() [][]NodeID {

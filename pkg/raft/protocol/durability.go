@@ -87,8 +87,7 @@ func (n *Node) credit(b batch) {
 		n.emit(EntriesAppended{Term: b.term, Entries: b.entries, Durable: true})
 	}
 	if b.vote == n.opts.ID && n.role == Candidate && n.hard.Term == b.term {
-		n.ballot.votes[n.opts.ID] = true
-		n.countVotes()
+		n.vote(n.opts.ID, n.opts.Identity, true)
 	}
 }
 
@@ -105,17 +104,20 @@ func (n *Node) appendOwn(kind EntryKind, data []byte) {
 	n.log.append(e)
 	n.changed(e.Index)
 	n.emit(EntriesAppended{Term: n.hard.Term, Entries: []Entry{e}})
+	n.adopt(e)
 }
 
 // appendFollowed adds a leader's entries, which the log ends right before.
 func (n *Node) appendFollowed(entries []Entry) {
 	n.log.append(entries...)
 	n.changed(entries[0].Index)
+	n.adopt(entries...)
 }
 
 // truncate cuts the log from an index on, and what was promised to be durable with it.
 func (n *Node) truncate(from Index) {
 	n.log.truncate(from)
+	n.dropConfigs(from)
 	n.disk.durable = min(n.disk.durable, from-1)
 	for i := range n.disk.pending {
 		n.disk.pending[i].last = min(n.disk.pending[i].last, from-1)

@@ -7,7 +7,7 @@ type VoteDecision string
 
 // The decisions, in the order in which they are looked for.
 const (
-	NotMember    VoteDecision = "not_member"
+	NotMember    VoteDecision = "not_member" // asked for was another directory than this node's
 	StaleTerm    VoteDecision = "stale_term"
 	LeaderAlive  VoteDecision = "leader_alive"
 	AlreadyVoted VoteDecision = "already_voted"
@@ -22,23 +22,27 @@ type ballot struct {
 	// transfer: the leader asked for this campaign
 	transfer bool
 	began    time.Time
-	asked    map[uint64]NodeID // outstanding requests by ticket
-	votes    map[NodeID]bool   // who has answered, and how
+	asked    map[uint64]NodeID   // outstanding requests by ticket
+	votes    map[NodeID]bool     // who has answered, and how
+	known    map[NodeID]Identity // of those
 }
 
 // campaign begins what a passed election time-out calls for: an election, or a pre-vote for one.
 func (n *Node) campaign() {
 	reason := n.campaignReason()
 	n.setLeader("", "")
+	if !n.config().Votes(n.opts.ID) {
+		n.drawDeadline(n.opts.ElectionTimeout, 2*n.opts.ElectionTimeout) // a learner, or removed: it disturbs nobody
+		return
+	}
 	if n.opts.DisablePreVote {
 		n.startElection(reason)
 		return
 	}
 	n.become(StartPreVote)
 	n.openBallot(true, reason)
-	n.ballot.votes[n.opts.ID] = true
 	n.requestVotes(n.hard.Term + 1)
-	n.countVotes()
+	n.vote(n.opts.ID, n.opts.Identity, true)
 }
 
 // startElection raises the term and asks for votes (§5.2). This node's own vote counts once it is durable.
@@ -54,7 +58,7 @@ func (n *Node) startElection(reason string) {
 func (n *Node) openBallot(preVote bool, reason string) {
 	n.ballot = ballot{
 		open: true, preVote: preVote, began: n.now,
-		asked: make(map[uint64]NodeID), votes: make(map[NodeID]bool),
+		asked: make(map[uint64]NodeID), votes: make(map[NodeID]bool), known: make(map[NodeID]Identity),
 	}
 	least, most := n.opts.ElectionTimeout, 2*n.opts.ElectionTimeout
 	if n.suspect {
@@ -68,12 +72,15 @@ func (n *Node) openBallot(preVote bool, reason string) {
 func (n *Node) requestVotes(term Term) {
 	last := n.log.last()
 	for _, peer := range n.peers {
+		if !n.config().Votes(peer) {
+			continue
+		}
 		ticket := n.ticket()
 		n.ballot.asked[ticket] = peer
 		n.sendDurable(peer, ticket, RequestVoteRequest{
 			Term: term, CandidateID: n.opts.ID,
 			LastLogIndex: last.Index, LastLogTerm: last.Term,
-			PreVote: n.ballot.preVote, Transfer: n.ballot.transfer,
+			PreVote: n.ballot.preVote, Transfer: n.ballot.transfer, ToDirectory: n.directoryOf(peer),
 		})
 	}
 }
@@ -91,14 +98,11 @@ func (n *Node) handleRequestVote(m Message, req RequestVoteRequest) {
 		}
 		n.drawDeadline(n.opts.ElectionTimeout, 2*n.opts.ElectionTimeout)
 	}
-	n.sendDurable(m.From, m.Ticket, RequestVoteReply{Term: n.hard.Term, VoteGranted: decision == Granted})
+	n.sendDurable(m.From, m.Ticket, RequestVoteReply{Identity: n.opts.Identity, Term: n.hard.Term, VoteGranted: decision == Granted})
 }
 
 // decideVote judges a request, and enters its term if that is a later one that may be entered.
 func (n *Node) decideVote(from NodeID, req RequestVoteRequest) VoteDecision {
-	if !n.isMember(from) {
-		return NotMember
-	}
 	if req.Term == 0 || req.Term < n.hard.Term || req.PreVote && req.Term == n.hard.Term {
 		return StaleTerm
 	}
@@ -136,25 +140,21 @@ func (n *Node) handleRequestVoteReply(m Message, reply RequestVoteReply) {
 		return // of an earlier campaign, or a second answer to one request
 	}
 	delete(n.ballot.asked, m.Ticket)
-	n.ballot.votes[voter] = reply.VoteGranted
-	n.countVotes()
+	n.vote(voter, reply.Identity, reply.VoteGranted)
 }
 
-func (n *Node) countVotes() {
-	granted, refused := 0, 0
-	for _, vote := range n.ballot.votes {
-		if vote {
-			granted++
-		} else {
-			refused++
-		}
+// vote takes in one answer to the ballot.
+func (n *Node) vote(voter NodeID, who Identity, granted bool) {
+	if !n.mayVote(voter, who) {
+		return
 	}
-	switch {
-	case granted >= n.quorum() && n.ballot.preVote:
+	n.ballot.votes[voter], n.ballot.known[voter] = granted, who
+	switch won, lost := n.config().tally(n.ballot.votes); {
+	case won && n.ballot.preVote:
 		n.startElection(n.campaignReason())
-	case granted >= n.quorum():
+	case won:
 		n.lead()
-	case refused > len(n.opts.Members)-n.quorum():
+	case lost:
 		n.become(LoseElection)
 		if n.suspect {
 			n.drawDeadline(n.opts.ElectionTimeout/20, n.opts.ElectionTimeout/20)
@@ -171,6 +171,7 @@ func (n *Node) campaignReason() string {
 
 // lead takes office: progress is new, and an entry of the own term lets older ones commit (§8).
 func (n *Node) lead() {
+	known := n.ballot.known
 	n.become(WinElection)
 	n.suspect = false
 	n.setLeader(n.opts.ID, n.opts.LeaderURL)
@@ -178,6 +179,7 @@ func (n *Node) lead() {
 	if !n.opts.DisableNoop {
 		n.appendOwn(EntryNoop, nil)
 	}
+	n.introduce(known)
 }
 
 // checkQuorum makes a leader that no majority answers step down (thesis §6.2).

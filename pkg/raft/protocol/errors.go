@@ -17,8 +17,8 @@ var (
 	// ErrTransferFailed is a transfer's result when the target did not take over within an election time-out; this
 	// node leads on.
 	ErrTransferFailed = errors.New("leadership transfer timed out")
-	// ErrTransferTarget is returned by Transfer for a target that is no other member.
-	ErrTransferTarget = errors.New("leadership can go to another member alone")
+	// ErrTransferTarget is returned by Transfer for a target that is no other voter.
+	ErrTransferTarget = errors.New("leadership can go to another voter alone")
 	// ErrChanging is returned by Change while another change of members is under way, and by a leader that has not
 	// committed an entry of its term yet; the caller should try again later.
 	ErrChanging = errors.New("a change of members is under way")

@@ -18,8 +18,11 @@ func (n *Node) checkState() error {
 		return fmt.Errorf("LeaderCompleteness: compacted to %v, snapshot at %v, committed %d", n.log.compacted, n.snapshot.Position, n.commitIndex)
 	case n.role == Leader && n.leader != n.opts.ID:
 		return fmt.Errorf("ElectionSafety: leads, and takes %q for the leader", n.leader)
-	case n.role == Leader && len(n.progress) != len(n.peers):
-		return fmt.Errorf("progress: leads %d peers and tracks %d", len(n.peers), len(n.progress))
+	}
+	for _, peer := range n.peers {
+		if n.role == Leader && n.progress[peer] == nil {
+			return fmt.Errorf("progress: leads %q and does not track %s", n.peers, peer)
+		}
 	}
 	before := n.log.compacted
 	for _, e := range n.log.entries {

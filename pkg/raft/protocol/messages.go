@@ -96,6 +96,14 @@ type InstallSnapshotRequest struct {
 	ToDirectory       string
 }
 
+// Meta describes the snapshot of which the request carries a chunk.
+func (r InstallSnapshotRequest) Meta() SnapshotMeta {
+	return SnapshotMeta{
+		Position:      Position{Term: r.LastIncludedTerm, Index: r.LastIncludedIndex},
+		Configuration: r.Configuration, Size: r.Size, Checksum: r.Checksum,
+	}
+}
+
 // InstallSnapshotReply answers an InstallSnapshotRequest.
 type InstallSnapshotReply struct {
 	Identity

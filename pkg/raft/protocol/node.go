@@ -9,12 +9,13 @@ import (
 // Node is one member's Raft state. It is not safe for concurrent use: the caller's lock guards it.
 type Node struct {
 	opts  Options
-	peers []NodeID // the members but this one
+	peers []NodeID // the members of the configuration in force but this one
 
 	// Persistent state (Figure 2), as it will be once the issued batches are durable.
 	hard     HardState
 	log      raftLog
 	snapshot SnapshotMeta // the newest; zero: none
+	members  members
 
 	// Volatile state (Figure 2).
 	commitIndex Index
@@ -42,6 +43,7 @@ type Node struct {
 	deadline time.Time // of the election timer, or of a leader's check for its quorum
 	tickets  uint64
 	now      time.Time
+	started  time.Time
 	out      Output
 }
 
@@ -71,11 +73,11 @@ func New(opts Options, state State, now time.Time) (*Node, error) {
 		now:           now,
 		lastHeartbeat: make(map[NodeID]time.Time),
 	}
-	for _, member := range opts.Members {
-		if member != opts.ID {
-			n.peers = append(n.peers, member)
-		}
+	if err := n.recoverMembers(state); err != nil {
+		return nil, err
 	}
+	n.out = Output{} // the embedding program asks for the configuration that is in force at first
+	n.started = now
 	n.disk.durable = log.last().Index
 	n.drawDeadline(opts.ElectionTimeout, 2*opts.ElectionTimeout)
 	return n, nil
@@ -132,6 +134,9 @@ func (n *Node) Receive(now time.Time, m Message) Output {
 	if absurd {
 		n.emit(ProtocolViolated{Peer: m.From, What: fmt.Sprintf("%T speaks of a term beyond %d", m.Body, MaxTerm)})
 	}
+	if m.Body = tamed; n.misdirected(m) {
+		return n.take()
+	}
 	switch body := tamed.(type) {
 	case RequestVoteRequest:
 		n.handleRequestVote(m, body)
@@ -144,7 +149,7 @@ func (n *Node) Receive(now time.Time, m Message) Output {
 	case ConfirmLeaderRequest:
 		n.handleConfirmLeader(m, body)
 	case ConfirmLeaderReply:
-		n.handleConfirmation(m, body.Term, confirmFlight)
+		n.handleConfirmation(m, body.Term, body.Identity, confirmFlight)
 	case ReadIndexRequest:
 		n.handleReadIndex(m, body)
 	case ReadIndexReply:
@@ -156,7 +161,7 @@ func (n *Node) Receive(now time.Time, m Message) Output {
 	case TimeoutNowRequest:
 		n.handleTimeoutNow(m, body)
 	case TimeoutNowReply:
-		n.handleConfirmation(m, body.Term, timeoutNowFlight)
+		n.handleConfirmation(m, body.Term, body.Identity, timeoutNowFlight)
 	}
 	return n.take()
 }
@@ -207,10 +212,19 @@ func (n *Node) Applied(index Index) {
 // AppliedIndex is what Applied was told last.
 func (n *Node) AppliedIndex() Index { return n.lastApplied }
 
-// PositionAt is the position of the entry at an index that is committed and held; ok is false elsewhere.
-func (n *Node) PositionAt(index Index) (at Position, ok bool) {
+// SnapshotAt begins what describes a snapshot of the state after the entry at index, which must be committed, held and
+// above the present snapshot; ok is false elsewhere.
+func (n *Node) SnapshotAt(index Index) (at SnapshotMeta, ok bool) {
 	term, ok := n.log.term(index)
-	return Position{Term: term, Index: index}, ok && index > 0 && index <= n.commitIndex
+	if !ok || index <= n.snapshot.Index || index > n.commitIndex {
+		return SnapshotMeta{}, false
+	}
+	return SnapshotMeta{Position: Position{Term: term, Index: index}, Configuration: n.configAt(index)}, true
+}
+
+// Tracks reports whether peer is a member, or one that a leader still tells of its removal.
+func (n *Node) Tracks(peer NodeID) bool {
+	return n.progress[peer] != nil || slices.Contains(n.peers, peer)
 }
 
 // Snapshot describes the newest snapshot; zero: there is none.
@@ -245,8 +259,9 @@ type Status struct {
 	Snapshot     SnapshotMeta
 	Members      []NodeID // of Configuration
 
-	Configuration      Configuration // in force; shared, not to be written to
-	ConfigurationIndex Index         // of the entry that holds it; 0: the one the cluster began with, or a snapshot's
+	Configuration          Configuration // in force; shared, not to be written to
+	ConfigurationIndex     Index         // of the entry, or the snapshot, that holds it; 0: the one the cluster began with
+	ConfigurationCommitted bool
 
 	Heard       time.Time             // last accepted message of a leader; zero: none yet
 	QuorumHeard time.Time             // on a leader: since when a majority has answered
@@ -268,7 +283,8 @@ func (n *Node) Status() Status {
 		Leader: n.leader, LeaderURL: n.leaderURL,
 		FirstIndex: n.log.first(), Snapshot: n.snapshot, LastIndex: n.log.last().Index, LastTerm: n.log.last().Term, DurableIndex: n.disk.durable,
 		CommitIndex: n.commitIndex, AppliedIndex: n.lastApplied,
-		Members: slices.Clone(n.opts.Members), Heard: n.heard,
+		Members: n.config().IDs(), Heard: n.heard,
+		Configuration: n.config(), ConfigurationIndex: n.configIndex(), ConfigurationCommitted: n.configIndex() <= n.commitIndex,
 	}
 	if n.role == Leader {
 		s.QuorumHeard = n.quorumContact()
@@ -317,8 +333,3 @@ func (n *Node) take() Output {
 func (n *Node) drawDeadline(least, most time.Duration) {
 	n.deadline = n.now.Add(least + time.Duration(n.opts.Rand.Int64N(int64(most-least)+1)))
 }
-
-func (n *Node) isMember(id NodeID) bool { return slices.Contains(n.opts.Members, id) }
-
-// quorum is the size of a majority.
-func (n *Node) quorum() int { return len(n.opts.Members)/2 + 1 }

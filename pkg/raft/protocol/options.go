@@ -71,8 +71,8 @@ func (o Options) Validate() error {
 	if o.ID == "" {
 		fault("ID is empty: name this node")
 	}
-	if !slices.Contains(o.Members, o.ID) {
-		fault("Members %q lack ID %q: list every voter, this node too", o.Members, o.ID)
+	if len(o.Members) > 0 && !slices.Contains(o.Members, o.ID) {
+		fault("Members %q lack ID %q: list every voter, this node too, or none to join a cluster", o.Members, o.ID)
 	}
 	sorted := slices.Sorted(slices.Values(o.Members))
 	if len(slices.Compact(sorted)) != len(o.Members) {

@@ -25,6 +25,13 @@ type progress struct {
 	roundSent   uint64            // the latest round of reads that a request asks to confirm
 	roundAcked  uint64            // the latest round that the peer has confirmed
 	sending     *sending          // a snapshot; nil: none
+	stranger    bool              // another data directory answers under the peer's name: it is sent no entries
+	departs     time.Time         // of a removed peer: it is served until then; zero: it is a member
+
+	// Catching up is counted in rounds (thesis §4.2.1): of what the log held when one began.
+	roundEnd   Index
+	roundBegan time.Time
+	caughtUp   bool // a round took no longer than an election time-out
 }
 
 type flightKind uint8
@@ -81,10 +88,17 @@ func (p *progress) probe(next Index) {
 // heartbeat if one is due, a confirmation of leadership if reads wait for it.
 func (n *Node) Replicate(now time.Time, peer NodeID) Output {
 	n.now = now
-	if p := n.progress[peer]; p != nil && !now.Before(p.retryAt) {
-		n.sendSnapshot(peer, p)
-		n.sendEntries(peer, p)
-		n.sendTimeoutNow(peer, p)
+	p := n.progress[peer]
+	if p != nil && !p.departs.IsZero() && !now.Before(p.departs) {
+		delete(n.progress, peer)
+		return n.take()
+	}
+	if p != nil && !now.Before(p.retryAt) {
+		if !p.stranger {
+			n.sendSnapshot(peer, p)
+			n.sendEntries(peer, p)
+			n.sendTimeoutNow(peer, p)
+		}
 		n.sendHeartbeat(peer, p)
 		n.sendConfirm(peer, p)
 	}
@@ -191,6 +205,7 @@ func (n *Node) sendAppend(peer NodeID, p *progress, f flight, entries []Entry) {
 	n.send(peer, ticket, AppendEntriesRequest{
 		Term: n.hard.Term, LeaderID: n.opts.ID, LeaderURL: n.opts.LeaderURL,
 		PrevLogIndex: prev.Index, PrevLogTerm: prev.Term, Entries: entries, LeaderCommit: n.commitIndex,
+		ToDirectory: n.directoryOf(peer),
 	})
 }
 
@@ -214,29 +229,36 @@ func (p *progress) land(ticket uint64) (flight, bool) {
 // answered takes in a reply to a leader's request of one of kinds: it steps down before a later term, else it finds the
 // request and notes that the peer confirms this leadership. ok is false for what says nothing about this
 // leadership: an answer of another term, a second one, one to an earlier leadership's request.
-func (n *Node) answered(m Message, term Term, kinds ...flightKind) (p *progress, f flight, ok bool) {
-	if n.seesHigherTerm(term) {
-		return nil, flight{}, false
+func (n *Node) answered(m Message, term Term, who Identity, kinds ...flightKind) (p *progress, f flight, ok bool) {
+	if p = n.progress[m.From]; p != nil {
+		p.stranger = n.isStranger(m.From, who)
+		if p.stranger {
+			n.requestFailed(p, m.Ticket)
+			return nil, flight{}, false
+		}
 	}
-	if p = n.progress[m.From]; p == nil {
+	if n.seesHigherTerm(term) || p == nil {
 		return nil, flight{}, false
 	}
 	if f, ok = p.land(m.Ticket); !ok || !slices.Contains(kinds, f.kind) || term != n.hard.Term {
 		return nil, flight{}, false
 	}
+	n.introduce(map[NodeID]Identity{m.From: who})
 	p.roundAcked = max(p.roundAcked, f.round)
 	return p, f, true
 }
 
 func (n *Node) handleAppendEntriesReply(m Message, reply AppendEntriesReply) {
-	p, f, ok := n.answered(m, reply.Term, entriesFlight, heartbeatFlight)
+	p, f, ok := n.answered(m, reply.Term, reply.Identity, entriesFlight, heartbeatFlight)
 	if !ok {
 		return
 	}
-	p.contact = n.now
+	p.heardFrom(n.now, f)
 	if reply.Success {
 		p.succeeded(f, n.opts.MaxBatch)
+		p.closeRound(n.now, n.log.last().Index, n.opts.ElectionTimeout)
 		n.advanceCommit()
+		n.advanceChange()
 	} else if p.current(f) {
 		p.probe(min(f.prev, n.resumeAt(f.prev, reply)))
 	}
@@ -259,6 +281,19 @@ func (p *progress) succeeded(f flight, maxBatch int) {
 	if f.kind == entriesFlight {
 		p.limit = min(2*p.limit, maxBatch)
 	}
+}
+
+// heardFrom notes that the peer has answered a request that it took for a sign of the leader's life.
+func (p *progress) heardFrom(now time.Time, _ flight) { p.contact = now }
+
+// closeRound ends a round of catching up once the peer has all that the log held at its start; a long one is followed by
+// another.
+func (p *progress) closeRound(now time.Time, last Index, timeout time.Duration) {
+	if p.caughtUp || p.match < p.roundEnd {
+		return
+	}
+	p.caughtUp = now.Sub(p.roundBegan) <= timeout
+	p.roundEnd, p.roundBegan = last, now
 }
 
 // resumeAt is the next index to try after a rejection at prev: one rejection per differing term (§5.3).
@@ -300,10 +335,10 @@ func (n *Node) requestFailed(p *progress, ticket uint64) {
 
 // quorumContact is when a majority, this leader included, had last answered.
 func (n *Node) quorumContact() time.Time {
-	contacts := []time.Time{n.now}
-	for _, p := range n.progress {
-		contacts = append(contacts, p.contact)
-	}
-	slices.SortFunc(contacts, time.Time.Compare)
-	return contacts[len(contacts)-n.quorum()]
+	return majorityValue(n.config(), func(id NodeID) time.Time {
+		if id == n.opts.ID {
+			return n.now
+		}
+		return n.progress[id].contact
+	}, time.Time.Compare)
 }

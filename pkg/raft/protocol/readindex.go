@@ -1,6 +1,7 @@
 package protocol
 
 import (
+	"cmp"
 	"slices"
 	"time"
 )
@@ -76,11 +77,12 @@ func (n *Node) finishReads() {
 	if n.role != Leader || len(n.reads.pending) == 0 {
 		return
 	}
-	acked := []uint64{n.reads.round}
-	for _, p := range n.progress {
-		acked = append(acked, p.roundAcked)
-	}
-	confirmed := quorumValue(acked, n.quorum())
+	confirmed := majorityValue(n.config(), func(id NodeID) uint64 {
+		if id == n.opts.ID {
+			return n.reads.round
+		}
+		return n.progress[id].roundAcked
+	}, cmp.Compare[uint64])
 	if n.opts.Mutation.Is("read-unconfirmed") {
 		confirmed = n.reads.round
 	}
@@ -103,7 +105,7 @@ func (n *Node) finishRead(r pendingRead) {
 
 // sendConfirm asks peer to confirm this leadership if a read waits for that and nothing out asks already.
 func (n *Node) sendConfirm(peer NodeID, p *progress) {
-	if len(n.reads.pending) == 0 || max(p.roundSent, p.roundAcked) >= n.reads.round || p.count(confirmFlight) > 0 {
+	if len(n.reads.pending) == 0 || !n.config().Votes(peer) || max(p.roundSent, p.roundAcked) >= n.reads.round || p.count(confirmFlight) > 0 {
 		return
 	}
 	ticket := n.ticket()
@@ -113,22 +115,22 @@ func (n *Node) sendConfirm(peer NodeID, p *progress) {
 
 // handleConfirmLeader answers with a term that is at least the request's. It is no contact with the leader.
 func (n *Node) handleConfirmLeader(m Message, req ConfirmLeaderRequest) {
-	if req.Term > n.hard.Term && n.isMember(m.From) {
+	if req.Term > n.hard.Term {
 		n.adoptTerm(req.Term)
 	}
-	n.sendDurable(m.From, m.Ticket, ConfirmLeaderReply{Term: n.hard.Term})
+	n.sendDurable(m.From, m.Ticket, ConfirmLeaderReply{Identity: n.opts.Identity, Term: n.hard.Term})
 }
 
 // handleConfirmation takes in a reply that tells a leader no more than the peer's term.
-func (n *Node) handleConfirmation(m Message, term Term, kind flightKind) {
-	if _, _, ok := n.answered(m, term, kind); ok {
+func (n *Node) handleConfirmation(m Message, term Term, who Identity, kind flightKind) {
+	if _, _, ok := n.answered(m, term, who, kind); ok {
 		n.finishReads()
 	}
 }
 
 // handleReadIndex serves a follower's read.
 func (n *Node) handleReadIndex(m Message, req ReadIndexRequest) {
-	if n.role != Leader || !n.isMember(m.From) || req.Term > n.hard.Term {
+	if n.role != Leader || req.Term > n.hard.Term {
 		n.sendDurable(m.From, m.Ticket, ReadIndexReply{Term: n.hard.Term})
 		return
 	}

@@ -16,15 +16,15 @@ func (n *Node) handleAppendEntries(m Message, req AppendEntriesRequest) {
 		reply = n.appendChecked(m.From, req)
 		n.followCommit()
 	}
-	reply.Term = n.hard.Term
+	reply.Identity, reply.Term = n.opts.Identity, n.hard.Term
 	n.sendDurable(m.From, m.Ticket, reply)
 }
 
 // acceptsLeader reports whether what m's sender says as leader of term is to be heeded, and enters term if it is later.
 func (n *Node) acceptsLeader(m Message, term Term, leader NodeID) bool {
 	switch {
-	case !n.isMember(m.From) || m.From != leader:
-		n.emit(ProtocolViolated{Peer: m.From, What: fmt.Sprintf("speaks as leader %s of term %d, of members %q", leader, term, n.opts.Members)})
+	case m.From != leader:
+		n.emit(ProtocolViolated{Peer: m.From, What: fmt.Sprintf("speaks as leader %s of term %d", leader, term)})
 		return false
 	case term == 0 || term < n.hard.Term:
 		return false
@@ -44,6 +44,11 @@ func faultOf(req AppendEntriesRequest) string {
 	for _, e := range req.Entries {
 		if e.Index != before.Index+1 || e.Term < before.Term || e.Term > req.Term || !e.Kind.Valid() {
 			return fmt.Sprintf("entry %v of kind %v follows %v in term %d", e.Position(), e.Kind, before, req.Term)
+		}
+		if e.Kind == EntryConfiguration {
+			if _, err := ParseConfiguration(e.Data); err != nil {
+				return fmt.Sprintf("entry %v: %v", e.Position(), err)
+			}
 		}
 		before = e.Position()
 	}

@@ -30,6 +30,7 @@ const (
 	LeaderFound   Trigger = "leader_found"   // the term's leader spoke
 	GrantVote     Trigger = "grant_vote"     // this node voted for another
 	QuorumLost    Trigger = "quorum_lost"    // a leader heard no majority for an election time-out
+	Removed       Trigger = "removed"        // a leader committed a configuration without itself
 )
 
 // transitions is Figure 4 with pre-vote and check-quorum: what is not in it cannot happen.
@@ -60,6 +61,7 @@ var transitions = map[Role]map[Trigger]Role{
 	Leader: {
 		HigherTerm: Follower,
 		QuorumLost: Follower,
+		Removed:    Follower,
 	},
 }
 
@@ -78,12 +80,11 @@ func (n *Node) become(trigger Trigger) {
 	if from == Leader {
 		n.dropReads()
 		n.endTransfer(nil)
+		n.endChange(ErrNotLeader)
 	}
 	if to == Leader {
 		n.progress = make(map[NodeID]*progress, len(n.peers))
-		for _, peer := range n.peers {
-			n.progress[peer] = &progress{next: n.log.last().Index + 1, limit: n.opts.MaxBatch, contact: n.now}
-		}
+		n.trackPeers()
 	}
 	if from != to {
 		n.emit(RoleChanged{From: from, To: to, Trigger: trigger, Term: n.hard.Term})

@@ -12,7 +12,7 @@ var update = flag.Bool("update", false, "rewrite golden files")
 
 // TestTransitions walks every role and trigger; the golden file is the table that doc.go points to.
 func TestTransitions(t *testing.T) {
-	triggers := []Trigger{StartPreVote, StartElection, WinElection, LoseElection, HigherTerm, LeaderFound, GrantVote, QuorumLost}
+	triggers := []Trigger{StartPreVote, StartElection, WinElection, LoseElection, HigherTerm, LeaderFound, GrantVote, QuorumLost, Removed}
 	var table strings.Builder
 	fmt.Fprintf(&table, "%-15s", "")
 	for role := Follower; role <= Leader; role++ {

@@ -1,5 +1,7 @@
 package protocol
 
+import "fmt"
+
 // sending is a snapshot on its way to a follower, chunk by chunk: one is out at a time, and the follower's answer
 // says which comes next, so that what arrived before a lost chunk is kept.
 type sending struct {
@@ -15,6 +17,7 @@ func (n *Node) SnapshotStored(meta SnapshotMeta) Output {
 		return n.take()
 	}
 	n.snapshot = meta
+	n.rebaseConfigs(meta.Index)
 	n.lastApplied = max(n.lastApplied, meta.Index)
 	keep := Index(max(0, n.opts.SnapshotKeep))
 	if meta.Index > n.log.compacted.Index+keep {
@@ -41,8 +44,8 @@ func (n *Node) sendSnapshot(peer NodeID, p *progress) {
 	n.launch(p, ticket, flight{kind: snapshotFlight, last: meta.Index})
 	n.send(peer, ticket, InstallSnapshotRequest{
 		Term: n.hard.Term, LeaderID: n.opts.ID, LeaderURL: n.opts.LeaderURL,
-		LastIncludedIndex: meta.Index, LastIncludedTerm: meta.Term, Size: meta.Size, Checksum: meta.Checksum,
-		Offset: p.sending.offset,
+		LastIncludedIndex: meta.Index, LastIncludedTerm: meta.Term, Configuration: meta.Configuration,
+		Size: meta.Size, Checksum: meta.Checksum, Offset: p.sending.offset, ToDirectory: n.directoryOf(peer),
 	})
 }
 
@@ -64,11 +67,11 @@ func (n *Node) snapshotFailed(p *progress) {
 }
 
 func (n *Node) handleInstallSnapshotReply(m Message, reply InstallSnapshotReply) {
-	p, f, ok := n.answered(m, reply.Term, snapshotFlight)
+	p, f, ok := n.answered(m, reply.Term, reply.Identity, snapshotFlight)
 	if !ok || p.sending == nil || p.sending.meta.Index != f.last {
 		return
 	}
-	p.contact = n.now
+	p.heardFrom(n.now, f)
 	if reply.Installed {
 		n.emit(SnapshotSent{Peer: m.From, Meta: p.sending.meta})
 		p.sending = nil
@@ -84,16 +87,18 @@ func (n *Node) handleInstallSnapshotReply(m Message, reply InstallSnapshotReply)
 
 // handleInstallSnapshot is the receiver's side (Figure 13). A chunk goes to storage first; ChunkStored answers it.
 func (n *Node) handleInstallSnapshot(m Message, req InstallSnapshotRequest) {
-	if !n.acceptsLeader(m, req.Term, req.LeaderID) {
-		n.sendDurable(m.From, m.Ticket, InstallSnapshotReply{Term: n.hard.Term})
+	meta, fault := req.Meta(), error(nil)
+	if meta.Configuration != "" {
+		if _, fault = ParseConfiguration([]byte(meta.Configuration)); fault != nil {
+			n.emit(ProtocolViolated{Peer: m.From, What: fmt.Sprintf("InstallSnapshot: %v", fault)})
+		}
+	}
+	if fault != nil || !n.acceptsLeader(m, req.Term, req.LeaderID) {
+		n.answerChunk(m, 0, false)
 		return
 	}
 	n.follow(req.LeaderID, req.LeaderURL)
 	reply := Message{From: m.From, Ticket: m.Ticket}
-	meta := SnapshotMeta{
-		Position: Position{Term: req.LastIncludedTerm, Index: req.LastIncludedIndex},
-		Size:     req.Size, Checksum: req.Checksum,
-	}
 	if n.holds(meta) {
 		n.installed(reply, meta)
 		return
@@ -112,14 +117,19 @@ func (n *Node) installed(reply Message, meta SnapshotMeta) {
 	n.verified = max(n.verified, meta.Index)
 	n.leaderCommit = max(n.leaderCommit, meta.Index)
 	n.followCommit()
-	n.sendDurable(reply.From, reply.Ticket, InstallSnapshotReply{Term: n.hard.Term, NextOffset: meta.Size, Installed: true})
+	n.answerChunk(reply, meta.Size, true)
+}
+
+// answerChunk says which chunk is wanted next, or that nothing is missing.
+func (n *Node) answerChunk(to Message, next int64, installed bool) {
+	n.sendDurable(to.From, to.Ticket, InstallSnapshotReply{Identity: n.opts.Identity, Term: n.hard.Term, NextOffset: next, Installed: installed})
 }
 
 // ChunkStored tells that storage has taken a chunk, wants the one at next, and whether the snapshot is complete,
 // checked and durable. A complete snapshot takes the place of the log, unless the log has caught up meanwhile.
 func (n *Node) ChunkStored(chunk Chunk, next int64, complete bool) Output {
 	if n.hard.Term != chunk.term || n.role != Follower {
-		n.sendDurable(chunk.reply.From, chunk.reply.Ticket, InstallSnapshotReply{Term: n.hard.Term})
+		n.answerChunk(chunk.reply, 0, false)
 		return n.take()
 	}
 	switch {
@@ -129,7 +139,7 @@ func (n *Node) ChunkStored(chunk Chunk, next int64, complete bool) Output {
 		n.install(chunk.Meta)
 		n.installed(chunk.reply, chunk.Meta)
 	default:
-		n.sendDurable(chunk.reply.From, chunk.reply.Ticket, InstallSnapshotReply{Term: n.hard.Term, NextOffset: next})
+		n.answerChunk(chunk.reply, next, false)
 	}
 	return n.take()
 }
@@ -139,4 +149,7 @@ func (n *Node) install(meta SnapshotMeta) {
 	n.forget(meta)
 	n.snapshot, n.restore = meta, meta
 	n.commitIndex = meta.Index
+	base, _ := n.configBase(meta) // its form was checked when it came
+	n.members.chain = []placed{base}
+	n.reconfigured()
 }

@@ -11,7 +11,7 @@ type transfer struct {
 }
 
 // Transfer begins to hand leadership to a member; empty: to the most caught up. An Output's Transfer ends it.
-// Errors: ErrNotLeader, ErrTransferring, ErrTransferTarget.
+// Errors: ErrNotLeader, ErrTransferring, ErrTransferTarget for one that is no other voter that stays.
 func (n *Node) Transfer(now time.Time, to NodeID) (Output, error) {
 	n.now = now
 	switch {
@@ -23,7 +23,7 @@ func (n *Node) Transfer(now time.Time, to NodeID) (Output, error) {
 	if to == "" {
 		to = n.mostCaughtUp()
 	}
-	if n.progress[to] == nil {
+	if m, _ := n.config().Member(to); n.progress[to] == nil || m.Suffrage != Voter {
 		return n.take(), ErrTransferTarget
 	}
 	n.transfer = transfer{to: to, deadline: now.Add(n.opts.ElectionTimeout)}
@@ -33,9 +33,13 @@ func (n *Node) Transfer(now time.Time, to NodeID) (Output, error) {
 	return n.take(), nil
 }
 
+// mostCaughtUp is the voter that stays, this node aside, whose log reaches furthest; empty: there is none.
 func (n *Node) mostCaughtUp() NodeID {
 	var best NodeID
 	for _, peer := range n.peers {
+		if m, _ := n.config().Member(peer); m.Suffrage != Voter {
+			continue
+		}
 		if best == "" || n.progress[peer].match > n.progress[best].match {
 			best = peer
 		}
@@ -71,8 +75,8 @@ func (n *Node) endTransfer(err error) {
 
 // handleTimeoutNow campaigns at once, without a pre-vote: the leader asks for it.
 func (n *Node) handleTimeoutNow(m Message, req TimeoutNowRequest) {
-	n.sendDurable(m.From, m.Ticket, TimeoutNowReply{Term: n.hard.Term})
-	if n.role == Follower && req.Term == n.hard.Term && m.From == n.leader {
+	n.sendDurable(m.From, m.Ticket, TimeoutNowReply{Identity: n.opts.Identity, Term: n.hard.Term})
+	if n.role == Follower && n.config().Votes(n.opts.ID) && req.Term == n.hard.Term && m.From == n.leader {
 		n.setLeader("", "")
 		n.startElection("transfer")
 	}

@@ -1,0 +1,78 @@
+package protocol
+
+import "fmt"
+
+// A member is its data directory: a node that comes back under its name with another one has lost what it voted and
+// acknowledged. The directory enters the configuration before anything of the member's counts; from then on whoever
+// answers with another is a stranger.
+
+// isStranger reports whether who answers under a member's name is not that member.
+func (n *Node) isStranger(id NodeID, who Identity) bool {
+	m, ok := n.config().Member(id)
+	return ok && m.Directory != "" && m.Directory != who.Directory && !n.opts.Mutation.Is("stranger-counts")
+}
+
+// mayVote reports whether a vote counts: at the cluster's beginning anybody's of the members, later only that of the
+// directory that the configuration names.
+func (n *Node) mayVote(id NodeID, who Identity) bool {
+	m, ok := n.config().Member(id)
+	return ok && (n.configIndex() == 0 || m.Directory == who.Directory || n.opts.Mutation.Is("stranger-counts"))
+}
+
+// introduce enters into the configuration what a leader has come to know of members: a directory not known yet, another
+// address.
+func (n *Node) introduce(known map[NodeID]Identity) {
+	c := n.config()
+	next, changed := Configuration{Joint: c.Joint}, false
+	for _, m := range c.Members {
+		who, ok := known[m.ID]
+		if ok && m.Directory == "" {
+			m.Directory = who.Directory
+			changed = changed || who.Directory != ""
+		}
+		if ok && who.Address != "" && who.Address != m.Address {
+			m.Address = who.Address
+			changed = true
+		}
+		next.Members = append(next.Members, m)
+	}
+	if changed {
+		n.appendConfiguration(next)
+	}
+}
+
+// directoryOf is how this node knows a peer's directory.
+func (n *Node) directoryOf(id NodeID) string {
+	m, _ := n.config().Member(id)
+	return m.Directory
+}
+
+// misdirected refuses a request that is for another directory than this node's. A node that helped to begin the cluster,
+// and that the cluster knows by another directory, has lost its own and must not go on; one that joins waits to be added.
+func (n *Node) misdirected(m Message) bool {
+	var to string
+	var refusal Body
+	who := n.opts.Identity
+	switch req := m.Body.(type) {
+	case AppendEntriesRequest:
+		to, refusal = req.ToDirectory, AppendEntriesReply{Identity: who, Term: n.hard.Term}
+	case InstallSnapshotRequest:
+		to, refusal = req.ToDirectory, InstallSnapshotReply{Identity: who, Term: n.hard.Term}
+	case RequestVoteRequest:
+		to, refusal = req.ToDirectory, RequestVoteReply{Identity: who, Term: n.hard.Term}
+	}
+	if to == "" || to == who.Directory || n.opts.Mutation.Is("stranger-counts") {
+		return false
+	}
+	if vote, ok := m.Body.(RequestVoteRequest); ok {
+		n.emit(VoteDecided{PreVote: vote.PreVote, Candidate: m.From, Decision: NotMember})
+	}
+	if self, _ := n.config().Member(n.opts.ID); len(n.opts.Members) > 0 && self.Directory == "" {
+		n.out.Err = fmt.Errorf("%w: %s takes it for %q, this is %q", ErrForgotten, m.From, to, who.Directory)
+	} else if to != n.members.warned {
+		n.members.warned = to
+		n.emit(ProtocolViolated{Peer: m.From, What: fmt.Sprintf("takes this node's directory for %q, it is %q", to, who.Directory)})
+	}
+	n.sendDurable(m.From, m.Ticket, refusal)
+	return true
+}

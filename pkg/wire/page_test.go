@@ -42,12 +42,14 @@ type requestVote struct {
 	Term                         uint64
 	CandidateID                  string
 	LastLogIndex, LastLogTerm    uint64
-	PreVote                      bool
+	PreVote, Transfer            bool
+	ToDirectory                  string
 }
 
 type requestVoteReply struct {
-	Term        uint64
-	VoteGranted bool
+	Directory, Address string
+	Term               uint64
+	VoteGranted        bool
 }
 
 func TestPage_ExamplesAreWhatWeSend(t *testing.T) {
@@ -57,14 +59,14 @@ func TestPage_ExamplesAreWhatWeSend(t *testing.T) {
 	}
 	limits := Limits{}.withDefaults()
 	e := newEncoder(newHandle(limits), limits)
-	request := requestVote{"c", "n1", "n2", "d1", 7, "n1", 300, 6, true}
+	request := requestVote{"c", "n1", "n2", "d1", 7, "n1", 300, 6, true, false, "d2"}
 	if err := e.encode(&request); err != nil {
 		t.Fatal(err)
 	}
 	if want := e.frame(appendRequestHead(nil, 300, "Raft.RequestVote")); !bytes.Equal(frames[0].Raw, want) {
 		t.Errorf("request: the page has\n% x\nwe send\n% x", frames[0].Raw, want)
 	}
-	if err := e.encode(&requestVoteReply{7, true}); err != nil {
+	if err := e.encode(&requestVoteReply{"d2", "10.0.0.2:1", 7, true}); err != nil {
 		t.Fatal(err)
 	}
 	if want := e.frame(append(appendResponseHead(nil, 300), 0xc0)); !bytes.Equal(frames[1].Raw, want) {

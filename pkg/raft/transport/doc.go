@@ -7,6 +7,8 @@
 // the connection's gate until the one before it has been taken in; replies may overtake each other.
 //
 // Each peer is called over two connections: control for everything small, in order, and bulk for chunks of snapshots.
+// It is dialled where Options.Peers says, so that a proxy can stand on every way, or else where the members' configuration
+// says (SetMembers, which may come under the replica's lock: links are closed in goroutines that Close waits for).
 //
 // When the last control connection over which a peer has called ends, the replica is told: that is how the death
 // of a leader is noticed within milliseconds.

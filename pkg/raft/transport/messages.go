@@ -19,6 +19,8 @@ const (
 )
 
 var (
+	// ErrNoAddress is returned by Call for a peer that neither Options.Peers nor the members' addresses name.
+	ErrNoAddress = errors.New("no address is known for it")
 	// ErrWrongCluster is returned by Call when the peer belongs to another cluster; one of the two has a wrong address.
 	ErrWrongCluster = errors.New("peer belongs to another cluster")
 	// ErrWrongReceiver is returned by Call when another member answers at the peer's address; correct the address.

@@ -81,6 +81,19 @@ func (m *Metrics) addPeer(peer string) {
 	m.setState(peer, wire.Idle)
 }
 
+// removePeer makes every series of a peer go.
+func (m *Metrics) removePeer(id protocol.NodeID) {
+	if m == nil {
+		return
+	}
+	labels := prometheus.Labels{"peer": string(id)}
+	m.clientSeconds.DeletePartialMatch(labels)
+	m.connection.DeletePartialMatch(labels)
+	for _, counters := range []*prometheus.CounterVec{m.clientRequests, m.dials, m.sent, m.received} {
+		counters.DeletePartialMatch(labels)
+	}
+}
+
 func (m *Metrics) setState(peer string, now wire.ConnState) {
 	for _, state := range connStates {
 		value := 0.0

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"sync"
 	"time"
 
 	"whitewater/pkg/raft/protocol"
@@ -17,10 +18,11 @@ type Options struct {
 	Cluster   string
 	ID        protocol.NodeID
 	Directory string                     // id of the data directory
-	Peers     map[protocol.NodeID]string // how this node dials each: host:port
+	Peers     map[protocol.NodeID]string // host:port where this node dials each, whatever SetMembers says
 
 	DialTimeout time.Duration // 1 s
 	BackoffMax  time.Duration // longest pause between dials; 100 ms, so that a peer that is back is soon found
+	Linger      time.Duration // how long a peer can still be called that is no member any more; 2 s
 	Limits      wire.Limits   // see there
 	Logger      *slog.Logger  // nil discards
 	Metrics     *Metrics      // nil: none
@@ -29,12 +31,16 @@ type Options struct {
 // Transport carries requests to peers and from them. It is a raft.Transport.
 type Transport struct {
 	opts    Options
-	control map[protocol.NodeID]*wire.Client // everything small, in order
-	bulk    map[protocol.NodeID]*wire.Client // snapshots, which must not hold the rest up
 	callers callers
 	server  *wire.Server
 
 	receiver Receiver // set by Serve, before any connection
+
+	mu     sync.Mutex // guards links, closed
+	links  map[protocol.NodeID]*link
+	closed bool
+
+	dropping sync.WaitGroup // links that were dropped and are being closed
 }
 
 // New returns a transport that calls peers; Serve, once, makes it serve them. Close must be called.
@@ -42,26 +48,20 @@ func New(opts Options) *Transport {
 	if opts.BackoffMax == 0 {
 		opts.BackoffMax = 100 * time.Millisecond
 	}
+	if opts.Linger == 0 {
+		opts.Linger = 2 * time.Second
+	}
 	if opts.Logger == nil {
 		opts.Logger = slog.New(slog.DiscardHandler)
 	}
 	t := &Transport{
 		opts:    opts,
-		control: make(map[protocol.NodeID]*wire.Client),
-		bulk:    make(map[protocol.NodeID]*wire.Client),
 		callers: callers{conns: make(map[*wire.Conn]protocol.NodeID)},
+		links:   make(map[protocol.NodeID]*link),
 	}
-	for id, address := range opts.Peers {
-		if id == opts.ID {
-			continue
-		}
-		metrics := opts.Metrics.client(id)
-		t.control[id] = t.newClient(id, address, metrics)
-		metrics.State = nil // the control connection's is the one to show
-		t.bulk[id] = t.newClient(id, address, metrics)
-	}
+	t.SetMembers(nil)
 	t.server = wire.NewServer(wire.ServerOptions{
-		Limits: opts.Limits, Codes: codes, OnClose: t.closed, Logger: opts.Logger, Metrics: opts.Metrics.server(),
+		Limits: opts.Limits, Codes: codes, OnClose: t.connectionClosed, Logger: opts.Logger, Metrics: opts.Metrics.server(),
 	})
 	return t
 }
@@ -74,12 +74,15 @@ func (t *Transport) newClient(id protocol.NodeID, address string, metrics wire.C
 	})
 }
 
-// Call implements raft.Transport. Beside package wire's errors: ErrWrongCluster, ErrWrongReceiver, ErrStopping.
+// Call implements raft.Transport. Beside package wire's errors: ErrNoAddress, ErrWrongCluster, ErrWrongReceiver,
+// ErrStopping.
 func (t *Transport) Call(ctx context.Context, to protocol.NodeID, request protocol.Body, written func()) (protocol.Body, error) {
-	client, ok := t.control[to]
-	if !ok {
-		return nil, fmt.Errorf("call %s: no address is known for it", to)
+	link, err := t.begin(to)
+	if err != nil {
+		return nil, fmt.Errorf("call %s: %w", to, err)
 	}
+	defer link.calls.Done()
+	client := link.control
 	header := Header{Cluster: t.opts.Cluster, From: t.opts.ID, To: to, Directory: t.opts.Directory}
 	switch request := request.(type) {
 	case protocol.AppendEntriesRequest:
@@ -91,7 +94,7 @@ func (t *Transport) Call(ctx context.Context, to protocol.NodeID, request protoc
 	case protocol.ReadIndexRequest:
 		return call[protocol.ReadIndexReply](ctx, client, readIndex, ReadIndexArgs{header, request}, written)
 	case protocol.InstallSnapshotRequest:
-		return call[protocol.InstallSnapshotReply](ctx, t.bulk[to], installSnapshot, InstallSnapshotArgs{header, request}, written)
+		return call[protocol.InstallSnapshotReply](ctx, link.bulk, installSnapshot, InstallSnapshotArgs{header, request}, written)
 	case protocol.TimeoutNowRequest:
 		return call[protocol.TimeoutNowReply](ctx, client, timeoutNow, TimeoutNowArgs{header, request}, written)
 	}
@@ -119,8 +122,8 @@ func (t *Transport) Serve(listener net.Listener, receiver Receiver) error {
 	return nil
 }
 
-// closed tells the replica of a peer whose last connection has ended.
-func (t *Transport) closed(conn *wire.Conn) {
+// connectionClosed tells the replica of a peer whose last connection has ended.
+func (t *Transport) connectionClosed(conn *wire.Conn) {
 	if from := t.callers.closed(conn); from != "" {
 		t.receiver.ConnectionLost(from)
 	}
@@ -129,8 +132,16 @@ func (t *Transport) closed(conn *wire.Conn) {
 // Close ends all calls and connections, in both directions, and waits for what it started.
 func (t *Transport) Close() error {
 	errs := []error{t.server.Close()}
-	for id, client := range t.control {
-		errs = append(errs, client.Close(), t.bulk[id].Close())
+	t.mu.Lock()
+	t.closed = true
+	links := t.links
+	t.mu.Unlock()
+	for _, l := range links { // SetMembers leaves them alone from now on
+		if l.departs != nil {
+			l.departs.Stop()
+		}
+		errs = append(errs, l.close())
 	}
+	t.dropping.Wait()
 	return errors.Join(errs...)
 }

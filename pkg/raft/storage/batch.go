@@ -21,18 +21,25 @@ type base struct {
 	reset     bool              // every entry before this record is dropped, the log goes on behind compacted
 }
 
+// size is the length of its record's payload.
+func (b base) size() int { return baseHeadBytes + len(b.snapshot.Configuration) }
+
 // maxBases is how many base records one batch may take: of a fresh segment, an install, a compaction.
 const maxBases = 3
 
-// batchSize is how long appendBatch's result is at most: with a hard state record and all the base
-// records that there may be, padded.
-func batchSize(hard protocol.HardState, entries []protocol.Entry) int64 {
-	size := int64(batchHeadBytes + recordHeadBytes + stateHeadBytes + len(hard.VotedFor))
-	size += maxBases * (recordHeadBytes + baseBytes)
-	for _, e := range entries {
+// batchSize is how long appendBatch's result is at most.
+func batchSize(b batch) int64 {
+	size := int64(batchHeadBytes + alignment - 1 + batchTailBytes)
+	if b.hard != nil {
+		size += recordHeadBytes + stateHeadBytes + int64(len(b.hard.VotedFor))
+	}
+	for _, base := range b.bases {
+		size += recordHeadBytes + int64(base.size())
+	}
+	for _, e := range b.entries {
 		size += entrySize(e)
 	}
-	return size + alignment - 1 + batchTailBytes
+	return size
 }
 
 func entrySize(e protocol.Entry) int64 {
@@ -51,7 +58,7 @@ func appendBatch(dst []byte, at place, b batch) []byte {
 		dst = append(dst, b.hard.VotedFor...)
 	}
 	for _, base := range b.bases {
-		dst = appendRecordHead(dst, recordBase, baseBytes)
+		dst = appendRecordHead(dst, recordBase, base.size())
 		dst = appendBase(dst, base)
 	}
 	for _, e := range b.entries {
@@ -81,10 +88,12 @@ func appendBase(dst []byte, b base) []byte {
 		dst = binary.BigEndian.AppendUint64(dst, n)
 	}
 	dst = binary.BigEndian.AppendUint32(dst, b.snapshot.Checksum)
+	reset := byte(0)
 	if b.reset {
-		return append(dst, 1)
+		reset = 1
 	}
-	return append(dst, 0)
+	dst = append(dst, reset)
+	return append(dst, b.snapshot.Configuration...)
 }
 
 func appendRecordHead(dst []byte, kind recordType, length int) []byte {
@@ -183,7 +192,7 @@ func decodeRecord(kind recordType, p []byte, to records) error {
 		}
 		return to.entry(e)
 	case recordBase:
-		if len(p) != baseBytes || p[44] > 1 {
+		if len(p) < baseHeadBytes || len(p) > baseHeadBytes+protocol.MaxConfigurationBytes || p[44] > 1 {
 			return fmt.Errorf("base record of %d bytes that this program does not know", len(p))
 		}
 		return to.base(decodeBase(p))
@@ -195,9 +204,10 @@ func decodeBase(p []byte) base {
 	u64 := func(at int) uint64 { return binary.BigEndian.Uint64(p[at:]) }
 	return base{
 		snapshot: protocol.SnapshotMeta{
-			Position: protocol.Position{Index: protocol.Index(u64(0)), Term: protocol.Term(u64(8))},
-			Size:     int64(u64(16)),
-			Checksum: binary.BigEndian.Uint32(p[40:]),
+			Position:      protocol.Position{Index: protocol.Index(u64(0)), Term: protocol.Term(u64(8))},
+			Configuration: string(p[baseHeadBytes:]),
+			Size:          int64(u64(16)),
+			Checksum:      binary.BigEndian.Uint32(p[40:]),
 		},
 		compacted: protocol.Position{Index: protocol.Index(u64(24)), Term: protocol.Term(u64(32))},
 		reset:     p[44] == 1,

@@ -46,7 +46,7 @@ func TestLog_AllAtOnce(t *testing.T) {
 				continue
 			}
 			at := position(1, i)
-			meta, err := log.SaveSnapshot(at, writeData(at))
+			meta, err := log.SaveSnapshot(metaAt(at), writeData(at))
 			if err != nil {
 				t.Error(err)
 			}

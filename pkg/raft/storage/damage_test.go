@@ -26,7 +26,7 @@ func compacted(t testing.TB) (*memFS, model) {
 		want.persist(b)
 	}
 	for _, index := range []protocol.Index{90, 100} {
-		meta, err := log.SaveSnapshot(position(1, index), func(w io.Writer) error {
+		meta, err := log.SaveSnapshot(metaAt(position(1, index)), func(w io.Writer) error {
 			_, err := w.Write(make([]byte, int(index-90)*7000+100))
 			return err
 		})
@@ -103,7 +103,7 @@ func TestDamage_OldSnapshotIsFoundOnReading(t *testing.T) {
 	log, _ := mustOpen(t, testOptions(files))
 	defer func() { mustClose(t, log) }()
 	file := files.file(filepath.Join(testDir, snapshotName(want.Snapshot)))
-	file.data[snapHeaderBytes+snapBlockBytes+7] ^= 1
+	file.data[dataAt(want.Snapshot)+snapBlockBytes+7] ^= 1
 	r, err := log.OpenSnapshot(want.Snapshot)
 	must(t, err)
 	defer func() { must(t, r.Close()) }()
@@ -111,7 +111,7 @@ func TestDamage_OldSnapshotIsFoundOnReading(t *testing.T) {
 		t.Errorf("the sound block: %v", err)
 	}
 	n, err := r.ReadAt(make([]byte, 100), snapBlockBytes-50)
-	if corrupt := corruptAt(t, err, snapExt); n != 50 || corrupt.Offset != snapHeaderBytes+snapBlockBytes {
+	if corrupt := corruptAt(t, err, snapExt); n != 50 || corrupt.Offset != dataAt(want.Snapshot)+snapBlockBytes {
 		t.Errorf("%d bytes before the damage at offset %d", n, corrupt.Offset)
 	}
 }

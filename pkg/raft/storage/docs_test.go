@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -22,13 +23,14 @@ func example() (id directoryID, files map[string][]byte, state protocol.State) {
 	state.HardState = protocol.HardState{Term: 3, VotedFor: "n2"}
 	state.Entries = []protocol.Entry{
 		{Index: 1, Term: 3, Kind: protocol.EntryNoop},
-		{Index: 2, Term: 3, Data: []byte("x=1")},
+		{Index: 2, Term: 3, Kind: protocol.EntryConfiguration, Data: []byte(exampleConfiguration)},
+		{Index: 3, Term: 3, Data: []byte("x=1")},
 	}
 	segment = appendBatch(segment, place{id, 1, int64(len(segment))}, batch{hard: &state.HardState, entries: state.Entries})
 	snapshot, meta := exampleSnapshot(id)
-	to := base{snapshot: meta, compacted: state.Entries[0].Position()}
+	to := base{snapshot: meta, compacted: state.Entries[1].Position()}
 	segment = appendBatch(segment, place{id, 1, int64(len(segment))}, batch{bases: []base{to}})
-	state.Snapshot, state.Compacted, state.Entries = meta, to.compacted, state.Entries[1:]
+	state.Snapshot, state.Compacted, state.Entries = meta, to.compacted, state.Entries[2:]
 	return id, map[string][]byte{
 		"segment": segment, "mark": encodeMark(id, mark{1, int64(len(segment))}), "snapshot": snapshot,
 	}, state
@@ -50,14 +52,13 @@ func TestDocs_Example(t *testing.T) {
 	if read := (model{read}); !read.holds(want) || end != len(shown["segment"]) {
 		t.Errorf("plain reading gives %+v through %d", read.State, end)
 	}
-	_, index, term, data, ok := plainSnapshot(shown["snapshot"])
-	if got := metaOf(position(protocol.Term(term), protocol.Index(index)), data); got != want.Snapshot || !ok {
+	if _, got, _, ok := plainSnapshot(shown["snapshot"]); got != want.Snapshot || !ok {
 		t.Errorf("plain reading gives %+v (%v), want %+v", got, ok, want.Snapshot)
 	}
 	files := newMemFS()
 	log, _ := mustOpen(t, testOptions(files))
 	mustClose(t, log)
-	m := meta{Format: formatVersion, Cluster: "c1", Node: "n1", Directory: id.String()}
+	m := meta{Format: formatVersion, Cluster: "c1", Node: "n1", Directory: id.String(), Bootstrap: []protocol.NodeID{"n1", "n2"}}
 	m.CRC32C = m.checksum()
 	files.put(segmentPath(1), shown["segment"])
 	files.put(filepath.Join(testDir, markName), shown["mark"])
@@ -65,13 +66,14 @@ func TestDocs_Example(t *testing.T) {
 		t.Errorf("the page does not name %s", name)
 	}
 	files.put(filepath.Join(testDir, snapshotName(want.Snapshot)), shown["snapshot"])
-	files.put(filepath.Join(testDir, metaName), fmt.Appendf(nil,
-		`{"format":1,"cluster":"c1","node":"n1","directory":%q,"crc32c":%d}`, m.Directory, m.CRC32C))
-	if !strings.Contains(string(page), fmt.Sprintf(`"crc32c": %d`, m.CRC32C)) {
+	_, shownMeta, _ := strings.Cut(string(page), "```json\n")
+	shownMeta, _, _ = strings.Cut(shownMeta, "```")
+	files.put(filepath.Join(testDir, metaName), []byte(shownMeta))
+	if !strings.Contains(shownMeta, fmt.Sprintf(`"crc32c": %d`, m.CRC32C)) {
 		t.Errorf("the page's meta should say %d", m.CRC32C)
 	}
 	log, found := mustOpen(t, testOptions(files))
-	if read := (model{found.State}); !read.holds(want) || found.TornBytes != 0 || !mustInspect(t, files, nil).Sound() {
+	if read := (model{found.State}); !read.holds(want) || found.TornBytes != 0 || !slices.Equal(found.Bootstrap, m.Bootstrap) || !mustInspect(t, files, nil).Sound() {
 		t.Errorf("Open gives %+v", found)
 	}
 	mustClose(t, log)

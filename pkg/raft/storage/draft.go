@@ -11,13 +11,14 @@ import (
 type draft struct {
 	volume   *volume
 	file     *handle
-	meta     protocol.SnapshotMeta // position; Size and Checksum of what is written so far
+	meta     protocol.SnapshotMeta // position and configuration; Size and Checksum of what is written so far
 	blocks   []uint32              // checksums of whole blocks
 	block    uint32                // of the block begun
 	unsynced int64
 }
 
-func newDraft(v *volume, name string, at protocol.Position) (*draft, error) {
+// newDraft begins a snapshot of at's position and configuration.
+func newDraft(v *volume, name string, at protocol.SnapshotMeta) (*draft, error) {
 	// One may be left from an attempt that could not remove it.
 	if err := v.remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
@@ -26,12 +27,13 @@ func newDraft(v *volume, name string, at protocol.Position) (*draft, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &draft{volume: v, file: h, meta: protocol.SnapshotMeta{Position: at}}, nil
+	at.Size, at.Checksum = 0, 0
+	return &draft{volume: v, file: h, meta: at}, nil
 }
 
 // append writes more of the data.
 func (d *draft) append(p []byte) error {
-	if err := d.volume.write(d.file, p, snapHeaderBytes+d.meta.Size); err != nil {
+	if err := d.volume.write(d.file, p, dataAt(d.meta)+d.meta.Size); err != nil {
 		return err
 	}
 	d.meta.Checksum = checksum(d.meta.Checksum, p)
@@ -48,20 +50,20 @@ func (d *draft) append(p []byte) error {
 		return nil
 	}
 	d.unsynced = 0
-	return d.volume.sync(d.file, snapHeaderBytes+d.meta.Size)
+	return d.volume.sync(d.file, dataAt(d.meta)+d.meta.Size)
 }
 
 // finish makes the whole file durable, under the draft's name.
 func (d *draft) finish(directory directoryID) error {
-	header := appendSnapHeader(nil, directory, d.meta)
-	if err := d.volume.write(d.file, header, 0); err != nil {
+	head := appendSnapHead(nil, directory, d.meta)
+	if err := d.volume.write(d.file, head, 0); err != nil {
 		return err
 	}
 	blocks := d.blocks
 	if d.meta.Size%snapBlockBytes != 0 {
 		blocks = append(blocks, d.block)
 	}
-	trailer, at := appendTrailer(nil, header, blocks), snapHeaderBytes+d.meta.Size
+	trailer, at := appendTrailer(nil, head, blocks), dataAt(d.meta)+d.meta.Size
 	if err := d.volume.write(d.file, trailer, at); err != nil {
 		return err
 	}

@@ -123,7 +123,7 @@ func driverData(at protocol.Position) []byte {
 func (d *driver) save(at protocol.Position) error {
 	data := driverData(at)
 	d.saving = metaOf(at, data)
-	_, err := d.log.SaveSnapshot(at, func(w io.Writer) error {
+	_, err := d.log.SaveSnapshot(metaAt(at), func(w io.Writer) error {
 		for _, part := range [][]byte{data[:len(data)/3], data[len(data)/3:]} {
 			if _, err := w.Write(part); err != nil {
 				return err

@@ -13,20 +13,21 @@ import (
 
 // Sizes in bytes; docs/storage.md draws them. All numbers are big endian.
 const (
-	formatVersion   = 1
+	formatVersion   = 2
 	headerBytes     = 64
 	batchHeadBytes  = 16
 	batchTailBytes  = 8
 	recordHeadBytes = 5
 	entryHeadBytes  = 17 // of an entry record's payload
 	stateHeadBytes  = 8  // of a hard state record's payload
-	baseBytes       = 45 // a base record's payload
+	baseHeadBytes   = 45 // of a base record's payload
 	alignment       = 8  // batches start and end at multiples of it
 
-	maxRecordBytes = 64 << 20                        // payload of one record
-	maxBatchBytes  = maxRecordBytes + 64<<10         // a whole batch
-	batchTarget    = 16 << 20                        // a batch takes no further entry beyond this
-	maxEntryBytes  = maxRecordBytes - entryHeadBytes // data of one entry
+	maxRecordBytes = 64 << 20 // payload of one record
+	// A whole batch: one entry, however large, fits beside all else that there may be.
+	maxBatchBytes = maxRecordBytes + maxBases*protocol.MaxConfigurationBytes + 64<<10
+	batchTarget   = 16 << 20                        // a batch takes no further entry beyond this
+	maxEntryBytes = maxRecordBytes - entryHeadBytes // data of one entry
 )
 
 const (

@@ -194,7 +194,7 @@ func FuzzRecords(f *testing.F) {
 		{compacted: position(1, 2)},
 		{},
 	} {
-		f.Add(appendBase(appendRecordHead(nil, recordBase, baseBytes), b), uint32(1))
+		f.Add(appendBase(appendRecordHead(nil, recordBase, b.size()), b), uint32(1))
 	}
 	f.Fuzz(func(t *testing.T, records []byte, count uint32) {
 		files := files.crash(lossNone, nil)

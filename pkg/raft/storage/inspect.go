@@ -208,9 +208,8 @@ func (i *inspection) snapshots(unused []string) error {
 	}
 	for _, name := range names {
 		file := snapDir + "/" + name
-		named, ok := parseSnapshotName(name)
 		draft := file == savingName || file == receivingName
-		if !ok && !draft {
+		if !isSnapshotName(name) && !draft {
 			i.report.Ignored = append(i.report.Ignored, file)
 			continue
 		}
@@ -219,7 +218,7 @@ func (i *inspection) snapshots(unused []string) error {
 			return err
 		}
 		if !draft {
-			if err := i.snapshot(&s, named, remove[file]); err != nil {
+			if err := i.snapshot(&s, remove[file]); err != nil {
 				return err
 			}
 		}
@@ -228,9 +227,9 @@ func (i *inspection) snapshots(unused []string) error {
 	return nil
 }
 
-func (i *inspection) snapshot(s *SnapshotReport, named protocol.SnapshotMeta, unused bool) error {
+func (i *inspection) snapshot(s *SnapshotReport, unused bool) error {
 	set := &snapshots{volume: i.volume, directory: i.directory}
-	meta, err := set.check(s.File, named)
+	meta, err := set.check(s.File)
 	if err == nil {
 		s.Meta = meta
 		err = set.verify(meta)

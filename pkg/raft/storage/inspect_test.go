@@ -77,7 +77,7 @@ func TestInspect_GoesOnBehindDamage(t *testing.T) {
 		files.file(filepath.Join(testDir, s.File)).data[s.Bytes/2] ^= 1
 	}
 	for _, s := range report.Snapshots {
-		files.file(filepath.Join(testDir, s.File)).data[snapHeaderBytes+50] ^= 1
+		files.file(filepath.Join(testDir, s.File)).data[dataAt(s.Meta)+50] ^= 1
 	}
 	report = mustInspect(t, files, nil)
 	damaged := map[string]bool{}

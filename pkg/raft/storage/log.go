@@ -117,7 +117,7 @@ func batchPrefix(entries []protocol.Entry) int {
 
 // append writes and syncs one batch.
 func (l *Log) append(b batch) error {
-	if l.offset > 0 && l.offset+batchSize(*b.hard, b.entries) > l.options.SegmentBytes {
+	if l.offset > 0 && l.offset+batchSize(b) > l.options.SegmentBytes {
 		if err := l.roll(); err != nil {
 			return err
 		}

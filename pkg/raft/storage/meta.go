@@ -9,7 +9,7 @@ import (
 	"whitewater/pkg/raft/protocol"
 )
 
-const maxMetaBytes = 64 << 10
+const maxMetaBytes = 512 << 10 // names are text, which JSON may take six bytes for one to say
 
 // meta says whose directory this is. It is written once.
 type meta struct {
@@ -17,11 +17,17 @@ type meta struct {
 	Cluster   string          `json:"cluster"`
 	Node      protocol.NodeID `json:"node"`
 	Directory string          `json:"directory"` // 32 hex digits
-	CRC32C    uint32          `json:"crc32c"`    // over the fields before, each followed by a zero byte
+	// Bootstrap are the voters that the cluster began with, ascending; none if the node joined it.
+	Bootstrap []protocol.NodeID `json:"bootstrap"`
+	CRC32C    uint32            `json:"crc32c"` // over the fields before, each followed by a zero byte
 }
 
 func (m meta) checksum() uint32 {
-	return checksum(0, fmt.Appendf(nil, "%d\x00%s\x00%s\x00%s\x00", m.Format, m.Cluster, m.Node, m.Directory))
+	b := fmt.Appendf(nil, "%d\x00%s\x00%s\x00%s\x00", m.Format, m.Cluster, m.Node, m.Directory)
+	for _, id := range m.Bootstrap {
+		b = fmt.Appendf(b, "%s\x00", id)
+	}
+	return checksum(0, b)
 }
 
 // directoryID is the directory's id in the form in which the log carries it.

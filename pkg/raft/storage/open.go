@@ -108,7 +108,7 @@ func (l *Log) load() (Recovered, error) {
 	if err != nil {
 		return Recovered{}, err
 	}
-	found.ClusterID = m.Cluster
+	found.ClusterID, found.Bootstrap = m.Cluster, m.Bootstrap
 	if err := l.snapshots.settle(unused); err != nil {
 		return Recovered{}, err
 	}
@@ -161,7 +161,7 @@ func (l *Log) initialise() (meta, error) {
 	if err := errors.Join(v.syncDir(logDir), v.syncAbove()); err != nil {
 		return meta{}, err
 	}
-	m := meta{Format: formatVersion, Cluster: l.options.ClusterID, Node: l.options.NodeID, Directory: d.String()}
+	m := meta{Format: formatVersion, Cluster: l.options.ClusterID, Node: l.options.NodeID, Directory: d.String(), Bootstrap: l.options.bootstrap()}
 	l.options.Logger.Info("made data directory", "node", m.Node, "cluster", m.Cluster, "directory", m.Directory)
 	return m, writeMeta(v, m)
 }
@@ -191,8 +191,8 @@ func (l *Log) checkUnused(firstBytes int64) error {
 		return err
 	}
 	for _, name := range snaps {
-		if meta, ok := parseSnapshotName(name); ok {
-			return lost(snapshotName(meta))
+		if isSnapshotName(name) {
+			return lost(snapDir + "/" + name)
 		}
 	}
 	for _, name := range names {

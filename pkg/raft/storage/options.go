@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"unicode/utf8"
 
 	"whitewater/pkg/raft/protocol"
@@ -27,13 +28,16 @@ const (
 
 // Options configure Open. Zero values mean the documented defaults.
 type Options struct {
-	Dir          string          // data directory, created if it is missing; required
-	ClusterID    string          // stored in a new directory; empty accepts whatever an old one holds
-	NodeID       protocol.NodeID // stored in a new directory and must match an old one's; required
-	SegmentBytes int64           // a segment is followed by the next before it outgrows this; 0 = 64 MiB
-	FS           FS              // nil = the real one
-	Logger       *slog.Logger    // nil discards
-	Metrics      *Metrics        // nil = none
+	Dir       string          // data directory, created if it is missing; required
+	ClusterID string          // stored in a new directory; empty accepts whatever an old one holds
+	NodeID    protocol.NodeID // stored in a new directory and must match an old one's; required
+	// Bootstrap are the voters that a new cluster begins with, this node or not, in any order; stored in a new
+	// directory and not looked at for an old one. None: the node joins a cluster.
+	Bootstrap    []protocol.NodeID
+	SegmentBytes int64        // a segment is followed by the next before it outgrows this; 0 = 64 MiB
+	FS           FS           // nil = the real one
+	Logger       *slog.Logger // nil discards
+	Metrics      *Metrics     // nil = none
 	// Observe is called after each step that matters for durability, in order, and before the call
 	// that made the step returns, from one goroutine at a time. It must not call the Log. nil = nobody.
 	Observe  func(FileOp)
@@ -60,12 +64,13 @@ func (o FileOp) String() string {
 
 // Recovered is what Open found.
 type Recovered struct {
-	State       protocol.State // term, vote, newest snapshot and the whole log behind it, all of it durable
-	DirectoryID string         // random, written once when the directory was made; 32 hex digits
-	ClusterID   string         // as stored
-	TornBytes   int64          // bytes of an unfinished write that were cut; 0 = none
-	TornFile    string         // the segment they were cut from, relative to the data directory
-	TornCopy    string         // where they were kept, relative to the data directory; empty if all were zero
+	State       protocol.State    // term, vote, newest snapshot and the whole log behind it, all of it durable
+	DirectoryID string            // random, written once when the directory was made; 32 hex digits
+	ClusterID   string            // as stored
+	Bootstrap   []protocol.NodeID // as stored, ascending; none: the node joined its cluster
+	TornBytes   int64             // bytes of an unfinished write that were cut; 0 = none
+	TornFile    string            // the segment they were cut from, relative to the data directory
+	TornCopy    string            // where they were kept, relative to the data directory; empty if all were zero
 }
 
 func (o Options) withDefaults() Options {
@@ -79,6 +84,11 @@ func (o Options) withDefaults() Options {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
 	return o
+}
+
+// bootstrap is the set in its stored form.
+func (o Options) bootstrap() []protocol.NodeID {
+	return append([]protocol.NodeID{}, slices.Sorted(slices.Values(o.Bootstrap))...)
 }
 
 // Validate reports every fault of the options with its mend.
@@ -99,9 +109,25 @@ func (o Options) Validate() error {
 	if !utf8.ValidString(string(o.NodeID)) || !utf8.ValidString(o.ClusterID) {
 		faults = append(faults, fmt.Errorf("NodeID %q or ClusterID %q is not UTF-8: use text", o.NodeID, o.ClusterID))
 	}
+	faults = append(faults, o.bootstrapFaults()...)
 	if n := o.SegmentBytes; n != 0 && (n < minSegmentBytes || n > maxSegmentBytes) {
 		faults = append(faults, fmt.Errorf("SegmentBytes %d: use 0 for %d, or %d to %d",
 			n, defaultSegmentBytes, minSegmentBytes, int64(maxSegmentBytes)))
 	}
 	return errors.Join(faults...)
+}
+
+func (o Options) bootstrapFaults() (faults []error) {
+	if n := len(o.Bootstrap); n > protocol.MaxMembers {
+		faults = append(faults, fmt.Errorf("Bootstrap has %d names: use at most %d", n, protocol.MaxMembers))
+	}
+	for i, id := range o.Bootstrap {
+		switch {
+		case id == "" || len(id) > maxNameBytes || !utf8.ValidString(string(id)):
+			faults = append(faults, fmt.Errorf("Bootstrap names %q: use 1 to %d bytes of text", id, maxNameBytes))
+		case slices.Contains(o.Bootstrap[:i], id):
+			faults = append(faults, fmt.Errorf("Bootstrap names %q twice: name each voter once", id))
+		}
+	}
+	return faults
 }

@@ -27,9 +27,11 @@ func (l *Log) ReceiveSnapshot(meta protocol.SnapshotMeta, offset int64, data []b
 	case errors.Is(err, errOldSnapshot):
 		return 0, false, nil
 	}
-	if meta.IsZero() || meta.Size < 0 || meta.Size > maxSnapBytes || offset < 0 || offset > meta.Size-int64(len(data)) {
+	if meta.IsZero() || meta.Size < 0 || meta.Size > maxSnapBytes || len(meta.Configuration) > protocol.MaxConfigurationBytes ||
+		offset < 0 || offset > meta.Size-int64(len(data)) {
 		s.logger.Warn("refused a chunk that does not fit its snapshot",
-			"index", meta.Index, "term", meta.Term, "bytes", meta.Size, "offset", offset, "chunk_bytes", len(data))
+			"index", meta.Index, "term", meta.Term, "bytes", meta.Size, "configuration_bytes", len(meta.Configuration),
+			"offset", offset, "chunk_bytes", len(data))
 		return s.held(meta), false, nil
 	}
 	if held := s.held(meta); offset > held || offset+int64(len(data)) < held {
@@ -60,7 +62,7 @@ func (s *snapshots) begin(meta protocol.SnapshotMeta) (err error) {
 		return nil
 	}
 	s.dropIncoming()
-	s.incoming, err = newDraft(s.volume, receivingName, meta.Position)
+	s.incoming, err = newDraft(s.volume, receivingName, meta)
 	s.wanted = meta
 	return err
 }

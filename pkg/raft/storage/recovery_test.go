@@ -330,18 +330,18 @@ func TestRecovery_OutOfSequence(t *testing.T) {
 
 func TestOpen_RefusesAnotherVersion(t *testing.T) {
 	for name, spoil := range map[string]func(*spoiled){
-		"meta": func(s *spoiled) { replace(s.file(filepath.Join(testDir, metaName)), `"format": 1`, `"format": 2`) },
+		"meta": func(s *spoiled) { replace(s.file(filepath.Join(testDir, metaName)), `"format": 2`, `"format": 1`) },
 		"log": func(s *spoiled) {
 			data := s.file(segmentPath(1)).data
-			binary.BigEndian.PutUint32(data[8:], 2)
+			binary.BigEndian.PutUint32(data[8:], 1)
 			binary.BigEndian.PutUint32(data[60:], checksum(0, data[:60]))
 		},
 	} {
 		s := newSpoiled(t)
 		spoil(s)
 		_, _, err := Open(testOptions(s.memFS))
-		if !errors.Is(err, ErrVersion) || !strings.Contains(fmt.Sprint(err), "version 2") {
-			t.Errorf("%s: got %v, want ErrVersion naming 2", name, err)
+		if !errors.Is(err, ErrVersion) || !strings.Contains(fmt.Sprint(err), "version 1:") {
+			t.Errorf("%s: got %v, want ErrVersion naming 1", name, err)
 		}
 	}
 }

@@ -28,12 +28,11 @@ func (s *snapshots) load(r *recovery) (unused []string, err error) {
 			unused = append(unused, file)
 			continue
 		}
-		named, ok := parseSnapshotName(name)
-		if !ok {
+		if !isSnapshotName(name) {
 			s.logger.Warn("ignored unknown file", "file", s.volume.path(file))
 			continue
 		}
-		meta, err := s.check(file, named)
+		meta, err := s.check(file)
 		if err != nil {
 			return nil, err
 		}
@@ -49,12 +48,12 @@ func (s *snapshots) load(r *recovery) (unused []string, err error) {
 }
 
 // check opens a snapshot file and holds it against its name.
-func (s *snapshots) check(file string, named protocol.SnapshotMeta) (protocol.SnapshotMeta, error) {
+func (s *snapshots) check(file string) (protocol.SnapshotMeta, error) {
 	content, err := s.open(file)
 	if err != nil {
 		return protocol.SnapshotMeta{}, err
 	}
-	if named.Size = content.meta.Size; content.meta != named {
+	if snapshotName(content.meta) != file {
 		err = s.volume.corrupt(file, 0, fmt.Errorf("the snapshot of %v, checksum %08x, stands there", content.meta.Position, content.meta.Checksum))
 	}
 	return content.meta, errors.Join(err, content.Close())

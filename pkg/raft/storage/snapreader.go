@@ -116,7 +116,7 @@ func (r *snapshotReader) load(block int64) ([]byte, error) {
 	if err != nil {
 		r.buf = r.buf[:0]
 		if errors.Is(err, errDamaged) {
-			err = r.snapshots.volume.corrupt(r.content.name, snapHeaderBytes+block*snapBlockBytes, err)
+			err = r.snapshots.volume.corrupt(r.content.name, dataAt(r.content.meta)+block*snapBlockBytes, err)
 		}
 		return nil, err
 	}

@@ -20,11 +20,19 @@ func snapshotData(at protocol.Position) []byte {
 	return bytes.Repeat(line, 1+int(at.Index%4)*3000)
 }
 
-func metaOf(at protocol.Position, data []byte) protocol.SnapshotMeta {
-	return protocol.SnapshotMeta{
-		Position: at, Size: int64(len(data)),
-		Checksum: crc32.Checksum(data, crc32.MakeTable(crc32.Castagnoli)),
+// metaAt is what SaveSnapshot is told at a position: with members for most, with what is no configuration for none.
+func metaAt(at protocol.Position) protocol.SnapshotMeta {
+	meta := protocol.SnapshotMeta{Position: at}
+	if n := int(at.Index % 5); n > 0 {
+		meta.Configuration = string(protocol.Bootstrap([]protocol.NodeID{"n1", "n2", "n3", "n4"}[:n]).Encode())
 	}
+	return meta
+}
+
+func metaOf(at protocol.Position, data []byte) protocol.SnapshotMeta {
+	meta := metaAt(at)
+	meta.Size, meta.Checksum = int64(len(data)), crc32.Checksum(data, crc32.MakeTable(crc32.Castagnoli))
+	return meta
 }
 
 func position(term protocol.Term, index protocol.Index) protocol.Position {
@@ -40,7 +48,7 @@ func writeData(at protocol.Position) func(io.Writer) error {
 
 func mustSave(t testing.TB, log *Log, at protocol.Position) protocol.SnapshotMeta {
 	t.Helper()
-	meta, err := log.SaveSnapshot(at, writeData(at))
+	meta, err := log.SaveSnapshot(metaAt(at), writeData(at))
 	if err != nil {
 		t.Fatalf("save: %v", err)
 	}
@@ -228,7 +236,7 @@ func TestInstall_NeverGoesBack(t *testing.T) {
 		t.Errorf("an old snapshot was taken: %d %v %v", next, complete, err)
 	}
 	for _, index := range []protocol.Index{99, 100} {
-		meta, err := log.SaveSnapshot(position(2, index), func(io.Writer) error { return errors.New("asked to write") })
+		meta, err := log.SaveSnapshot(metaAt(position(2, index)), func(io.Writer) error { return errors.New("asked to write") })
 		if meta != want.Snapshot || err != nil {
 			t.Errorf("saving an old snapshot gave %+v, %v", meta, err)
 		}
@@ -332,7 +340,7 @@ func TestSnapshot_SavesBesidePersist(t *testing.T) {
 	files := newMemFS()
 	log, _ := mustOpen(t, testOptions(files))
 	mustPersist(t, log, persist(1, "", entriesFrom(1, 1, 5)...))
-	meta, err := log.SaveSnapshot(position(1, 5), func(w io.Writer) error {
+	meta, err := log.SaveSnapshot(metaAt(position(1, 5)), func(w io.Writer) error {
 		for i := range 50 {
 			if _, err := w.Write(make([]byte, 30000)); err != nil {
 				return err
@@ -393,7 +401,7 @@ func TestClose_EndsASnapshot(t *testing.T) {
 	log, _ := mustOpen(t, testOptions(files))
 	mustPersist(t, log, persist(1, "", entriesFrom(1, 1, 5)...))
 	closed := make(chan error, 1)
-	_, err := log.SaveSnapshot(position(1, 5), func(w io.Writer) error {
+	_, err := log.SaveSnapshot(metaAt(position(1, 5)), func(w io.Writer) error {
 		go func() { closed <- log.Close() }()
 		for {
 			if _, err := w.Write(make([]byte, 1<<20)); err != nil {
@@ -411,7 +419,7 @@ func TestClose_EndsASnapshot(t *testing.T) {
 	if _, _, err := log.ReceiveSnapshot(metaOf(position(1, 9), []byte("x")), 0, []byte("x")); !errors.Is(err, ErrClosed) {
 		t.Errorf("got %v, want ErrClosed", err)
 	}
-	if _, err := log.SaveSnapshot(position(1, 5), writeData(position(1, 5))); !errors.Is(err, ErrClosed) {
+	if _, err := log.SaveSnapshot(metaAt(position(1, 5)), writeData(position(1, 5))); !errors.Is(err, ErrClosed) {
 		t.Errorf("got %v, want ErrClosed", err)
 	}
 }

@@ -3,6 +3,7 @@ package storage
 import (
 	"bufio"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"slices"
@@ -186,14 +187,18 @@ func (s *snapshots) takeSpare() []protocol.SnapshotMeta {
 	return spare
 }
 
-// SaveSnapshot stores a snapshot of this node's own state as it is once the entry at the given
-// position is applied (§7); write writes its data, in any pieces. When it returns, the snapshot is
-// durable and OpenSnapshot reads it; it may then be named to Persist for a compaction. It runs beside
-// Persist and takes no lock that Persist waits for; a second SaveSnapshot waits for the first. When this
-// node has a snapshot of that index or a later one already, or gets one meanwhile, that one's meta is
-// returned. It fails with ErrClosed, with write's error, or with what the file system said: then nothing
+// SaveSnapshot stores a snapshot of this node's own state as it is once the entry at at's position is
+// applied, with at's configuration (§7); write writes its data, in any pieces. at's size and checksum are not
+// looked at: the result has them. When it returns, the snapshot is durable and OpenSnapshot reads it; it may
+// then be named to Persist for a compaction. It runs beside Persist and takes no lock that Persist waits for;
+// a second SaveSnapshot waits for the first. When this node has a snapshot of that index or a later one
+// already, or gets one meanwhile, that one's meta is returned. It fails with ErrClosed, with write's error, or with what the file system said: then nothing
 // is left of the attempt and the log lives on.
-func (l *Log) SaveSnapshot(at protocol.Position, write func(io.Writer) error) (protocol.SnapshotMeta, error) {
+func (l *Log) SaveSnapshot(at protocol.SnapshotMeta, write func(io.Writer) error) (protocol.SnapshotMeta, error) {
+	if n := len(at.Configuration); n > protocol.MaxConfigurationBytes {
+		return protocol.SnapshotMeta{}, fmt.Errorf("snapshot at %v: its configuration has %d bytes, at most %d can be stored",
+			at.Position, n, protocol.MaxConfigurationBytes)
+	}
 	s := l.snapshots
 	s.save.Lock()
 	defer s.save.Unlock()

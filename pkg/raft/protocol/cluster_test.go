@@ -23,12 +23,16 @@ type cluster struct {
 	ids    []NodeID
 	faults faults
 
+	founders []NodeID // the members at the beginning; the others join
+	wiped    NodeID   // lost its disk and is still a member under its old directory
+
 	leaders   map[Term]NodeID   // ElectionSafety
 	committed map[Index]Entry   // StateMachineSafety
 	votes     map[string]NodeID // by node and term, over crashes
 	reads     map[uint64]readCheck
 	snapshots map[Position][]uint32
 	restores  int
+	changes   int // of members, begun
 	readID    uint64
 	readsDone int
 
@@ -68,6 +72,9 @@ type server struct {
 	machine   []uint32 // checksums of the entries applied
 	receiving SnapshotMeta
 	received  int64
+
+	wipes int  // directories lost so far
+	joins bool // it waits to be added
 }
 
 func newTestNode(t testing.TB, id NodeID, size int, change func(*Options)) *Node {
@@ -92,16 +99,21 @@ func memberIDs(size int) []NodeID {
 }
 
 func newCluster(t testing.TB, seed uint64, size int, change func(*Options)) *cluster {
+	return newGrowingCluster(t, seed, size, 0, change)
+}
+
+// newGrowingCluster has spare nodes that may be added.
+func newGrowingCluster(t testing.TB, seed uint64, size, spares int, change func(*Options)) *cluster {
 	c := &cluster{
 		t: t, seed: seed, rand: rand.New(rand.NewPCG(seed, 7)), now: time.Unix(0, 0),
-		nodes: make(map[NodeID]*server), ids: memberIDs(size),
+		nodes: make(map[NodeID]*server), ids: memberIDs(size + spares), founders: memberIDs(size),
 		leaders: make(map[Term]NodeID), committed: make(map[Index]Entry),
 		votes: make(map[string]NodeID), reads: make(map[uint64]readCheck),
 		snapshots: make(map[Position][]uint32),
 		faults:    faults{delay: 2 * time.Millisecond, disk: 2 * time.Millisecond, cut: make(map[[2]NodeID]bool)},
 	}
 	for _, id := range c.ids {
-		c.nodes[id] = &server{}
+		c.nodes[id] = &server{joins: !slices.Contains(c.founders, id)}
 		c.start(id, change)
 	}
 	return c
@@ -109,7 +121,10 @@ func newCluster(t testing.TB, seed uint64, size int, change func(*Options)) *clu
 
 func (c *cluster) start(id NodeID, change func(*Options)) {
 	s := c.nodes[id]
-	opts := Options{ID: id, Members: c.ids, Rand: rand.New(rand.NewPCG(c.rand.Uint64(), 1))}
+	opts := Options{ID: id, Rand: rand.New(rand.NewPCG(c.rand.Uint64(), 1)), Identity: Identity{Directory: s.directory(id), Address: "at " + string(id)}}
+	if !s.joins {
+		opts.Members = c.founders
+	}
 	if change != nil {
 		change(&opts)
 	}
@@ -192,7 +207,7 @@ func (c *cluster) arm(id NodeID) {
 			c.input(id, func(n *Node) Output { return n.Tick(c.now) })
 		}
 	})
-	for _, peer := range s.peers {
+	for _, peer := range c.ids {
 		if due := s.ReplicateDeadline(peer); !due.IsZero() {
 			c.later(max(0, due.Sub(c.now)), func() {
 				if s.armed == armed {
@@ -216,7 +231,7 @@ func (c *cluster) input(id NodeID, give func(*Node) Output) {
 	}
 	c.carryOut(id, out)
 	if s.role == Leader {
-		for _, peer := range s.peers {
+		for _, peer := range c.ids {
 			more := s.Replicate(c.now, peer)
 			c.carryOut(id, more)
 		}
@@ -314,7 +329,7 @@ func (c *cluster) observe(id NodeID, e Event) {
 			}
 		}
 	case VoteCast:
-		key := fmt.Sprintf("%s/%d", id, e.Term)
+		key := fmt.Sprintf("%s/%d", c.nodes[id].directory(id), e.Term)
 		if other, ok := c.votes[key]; ok && other != e.Candidate {
 			c.fail("ElectionSafety: %s voted for %s and %s in term %d", id, other, e.Candidate, e.Term)
 		}
@@ -433,28 +448,27 @@ func (c *cluster) awaitLeader(d time.Duration, not NodeID) NodeID {
 	return c.leader()
 }
 
-// awaitCommit lets time pass until every live node has committed the same, non-empty log to its end.
+// awaitCommit lets time pass until every live member has committed the same, non-empty log to its end, and no change of
+// members is under way.
 func (c *cluster) awaitCommit(d time.Duration) {
 	c.t.Helper()
 	ok := c.runUntil(d, func() bool {
-		var last Index
-		for _, id := range c.ids {
+		leader := c.leader()
+		if leader == "" || c.nodes[leader].config().Changing() {
+			return false
+		}
+		last := c.nodes[leader].log.last().Index
+		for _, id := range c.nodes[leader].config().IDs() {
 			s := c.nodes[id]
-			if !s.up {
-				continue
-			}
-			if last == 0 {
-				last = s.log.last().Index
-			}
-			if last == 0 || s.commitIndex != last || s.log.last().Index != last {
+			if s.up && (s.commitIndex != last || s.log.last().Index != last) {
 				return false
 			}
 		}
-		return c.leader() != ""
+		return last > 0
 	})
 	if !ok {
 		for _, id := range c.ids {
-			c.t.Logf("%s: %+v", id, c.nodes[id].Status())
+			c.t.Logf("%s (up %v, wiped %d): %+v", id, c.nodes[id].up, c.nodes[id].wipes, c.nodes[id].Status())
 		}
 		c.fail("no agreement within %v", d)
 	}

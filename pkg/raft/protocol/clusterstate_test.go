@@ -37,7 +37,11 @@ func (c *cluster) takeSnapshot(id NodeID) {
 	if !s.up || s.lastApplied == 0 || s.lastApplied <= s.snapshot.Index {
 		return
 	}
-	meta := SnapshotMeta{Position: s.log.position(s.lastApplied), Size: snapshotSize}
+	meta, ok := s.SnapshotAt(s.lastApplied)
+	if !ok {
+		c.fail("%s: no snapshot can be taken at %d", id, s.lastApplied)
+	}
+	meta.Size = snapshotSize
 	c.snapshots[meta.Position] = slices.Clone(s.machine)
 	life := s.life
 	c.later(c.upTo(c.faults.disk), func() {

@@ -7,7 +7,7 @@ type VoteDecision string
 
 // The decisions, in the order in which they are looked for.
 const (
-	NotMember    VoteDecision = "not_member" // asked for was another directory than this node's
+	NotMember    VoteDecision = "not_member" // asked for was another directory than this node's, or this node has yet to be added
 	StaleTerm    VoteDecision = "stale_term"
 	LeaderAlive  VoteDecision = "leader_alive"
 	AlreadyVoted VoteDecision = "already_voted"
@@ -31,7 +31,7 @@ type ballot struct {
 func (n *Node) campaign() {
 	reason := n.campaignReason()
 	n.setLeader("", "")
-	if !n.config().Votes(n.opts.ID) {
+	if !n.mayLead() {
 		n.drawDeadline(n.opts.ElectionTimeout, 2*n.opts.ElectionTimeout) // a learner, or removed: it disturbs nobody
 		return
 	}
@@ -103,6 +103,9 @@ func (n *Node) handleRequestVote(m Message, req RequestVoteRequest) {
 
 // decideVote judges a request, and enters its term if that is a later one that may be entered.
 func (n *Node) decideVote(from NodeID, req RequestVoteRequest) VoteDecision {
+	if len(n.config().Members) == 0 {
+		return NotMember // it waits to be added: under its name, something else may have voted before
+	}
 	if req.Term == 0 || req.Term < n.hard.Term || req.PreVote && req.Term == n.hard.Term {
 		return StaleTerm
 	}
@@ -145,7 +148,7 @@ func (n *Node) handleRequestVoteReply(m Message, reply RequestVoteReply) {
 
 // vote takes in one answer to the ballot.
 func (n *Node) vote(voter NodeID, who Identity, granted bool) {
-	if !n.mayVote(voter, who) {
+	if n.isStranger(voter, who) {
 		return
 	}
 	n.ballot.votes[voter], n.ballot.known[voter] = granted, who

@@ -1,22 +1,35 @@
 package protocol
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // A member is its data directory: a node that comes back under its name with another one has lost what it voted and
 // acknowledged. The directory enters the configuration before anything of the member's counts; from then on whoever
 // answers with another is a stranger.
 
-// isStranger reports whether who answers under a member's name is not that member.
+// isStranger reports whether who answers under a member's name is not that member. A member that no leader has heard yet
+// is known by its name alone. Its vote counts, else a cluster could be left without one that can lead.
 func (n *Node) isStranger(id NodeID, who Identity) bool {
 	m, ok := n.config().Member(id)
 	return ok && m.Directory != "" && m.Directory != who.Directory && !n.opts.Mutation.Is("stranger-counts")
 }
 
-// mayVote reports whether a vote counts: at the cluster's beginning anybody's of the members, later only that of the
-// directory that the configuration names.
-func (n *Node) mayVote(id NodeID, who Identity) bool {
-	m, ok := n.config().Member(id)
-	return ok && (n.configIndex() == 0 || m.Directory == who.Directory || n.opts.Mutation.Is("stranger-counts"))
+// mayLead reports whether this node may campaign: as a voter, in the directory by which its log knows it. While the
+// configuration in force is not known to be committed, a voter of the one before may be the only one that can (thesis
+// §4.2.2).
+func (n *Node) mayLead() bool {
+	for _, p := range slices.Backward(n.members.chain) {
+		m, _ := p.Member(n.opts.ID)
+		if p.Votes(n.opts.ID) && (m.Directory == "" || m.Directory == n.opts.Identity.Directory) {
+			return true
+		}
+		if p.index <= n.commitIndex {
+			break
+		}
+	}
+	return false
 }
 
 // introduce enters into the configuration what a leader has come to know of members: a directory not known yet, another

@@ -53,9 +53,6 @@ func (n *Node) recoverMembers(state State) error {
 		}
 		n.members.chain = append(n.members.chain, placed{e.Index, c})
 	}
-	if m, ok := n.config().Member(n.opts.ID); ok && m.Directory != "" && m.Directory != n.opts.Identity.Directory {
-		return fmt.Errorf("%w: its log names %q, this one is %q", ErrForgotten, m.Directory, n.opts.Identity.Directory)
-	}
 	n.reconfigured()
 	return nil
 }
@@ -130,13 +127,11 @@ func (n *Node) trackPeers() {
 		}
 	}
 	for _, id := range n.peers {
-		p := n.progress[id]
-		if p == nil {
+		// One that was removed and comes back begins anew: its directory may be another.
+		if p := n.progress[id]; p == nil || !p.departs.IsZero() {
 			last := n.log.last().Index
-			p = &progress{next: last + 1, limit: n.opts.MaxBatch, contact: n.now, roundEnd: last, roundBegan: n.now}
-			n.progress[id] = p
+			n.progress[id] = &progress{next: last + 1, limit: n.opts.MaxBatch, contact: n.now, roundEnd: last, roundBegan: n.now}
 		}
-		p.departs = time.Time{}
 	}
 }
 

@@ -230,12 +230,13 @@ func (p *progress) land(ticket uint64) (flight, bool) {
 // request and notes that the peer confirms this leadership. ok is false for what says nothing about this
 // leadership: an answer of another term, a second one, one to an earlier leadership's request.
 func (n *Node) answered(m Message, term Term, who Identity, kinds ...flightKind) (p *progress, f flight, ok bool) {
-	if p = n.progress[m.From]; p != nil {
-		p.stranger = n.isStranger(m.From, who)
-		if p.stranger {
+	p = n.progress[m.From]
+	if p != nil && n.isStranger(m.From, who) {
+		if _, ok := p.flights[m.Ticket]; ok {
+			p.stranger = true
 			n.requestFailed(p, m.Ticket)
-			return nil, flight{}, false
 		}
+		return nil, flight{}, false
 	}
 	if n.seesHigherTerm(term) || p == nil {
 		return nil, flight{}, false
@@ -243,6 +244,7 @@ func (n *Node) answered(m Message, term Term, who Identity, kinds ...flightKind)
 	if f, ok = p.land(m.Ticket); !ok || !slices.Contains(kinds, f.kind) || term != n.hard.Term {
 		return nil, flight{}, false
 	}
+	p.stranger = false
 	n.introduce(map[NodeID]Identity{m.From: who})
 	p.roundAcked = max(p.roundAcked, f.round)
 	return p, f, true

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// TestRandomRuns holds clusters of three and five, under every fault that the test network has, to the
-// properties of Figure 3, to fresh reads, and to agreement once the faults end.
+// TestRandomRuns holds clusters of three and five, whose members change, under every fault that the test network has and
+// with disks that are lost, to the properties of Figure 3, to fresh reads, and to agreement once the faults end.
 func TestRandomRuns(t *testing.T) {
 	runs := uint64(150)
 	if testing.Short() {
@@ -31,7 +31,7 @@ func randomRun(t testing.TB, seed uint64, change func(*Options)) int {
 			change(o)
 		}
 	}
-	c := newCluster(t, seed, 3+2*int(seed%2), small)
+	c := newGrowingCluster(t, seed, 3+2*int(seed%2), 2, small)
 	c.faults.loss = []float64{0, 0.05, 0.2}[c.rand.IntN(3)]
 	c.faults.dup = []float64{0, 0.1}[c.rand.IntN(2)]
 	c.faults.delay = []time.Duration{time.Millisecond, 30 * time.Millisecond, 300 * time.Millisecond}[c.rand.IntN(3)]
@@ -40,7 +40,7 @@ func randomRun(t testing.TB, seed uint64, change func(*Options)) int {
 		c.run(c.upTo(400 * time.Millisecond))
 		id := c.ids[c.rand.IntN(len(c.ids))]
 		other := c.ids[c.rand.IntN(len(c.ids))]
-		switch c.rand.IntN(9) {
+		switch c.rand.IntN(13) {
 		case 0:
 			if c.nodes[id].up {
 				c.crash(id)
@@ -60,6 +60,10 @@ func randomRun(t testing.TB, seed uint64, change func(*Options)) int {
 				out, _ := n.Transfer(c.now, "")
 				return out
 			})
+		case 9, 10, 11:
+			c.changeMembers()
+		case 12:
+			c.wipe(id, small)
 		}
 		for _, id := range c.ids {
 			c.propose(id, fmt.Sprintf("%d by %s", step, id))
@@ -75,8 +79,9 @@ func randomRun(t testing.TB, seed uint64, change func(*Options)) int {
 			c.start(id, small)
 		}
 	}
+	c.replaceWiped(10 * time.Second)
 	c.awaitCommit(20 * time.Second)
-	for _, id := range c.ids {
+	for _, id := range c.nodes[c.leader()].config().IDs() {
 		c.read(id)
 	}
 	if !c.runUntil(5*time.Second, func() bool { return len(c.reads) == 0 }) {

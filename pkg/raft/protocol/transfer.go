@@ -76,7 +76,7 @@ func (n *Node) endTransfer(err error) {
 // handleTimeoutNow campaigns at once, without a pre-vote: the leader asks for it.
 func (n *Node) handleTimeoutNow(m Message, req TimeoutNowRequest) {
 	n.sendDurable(m.From, m.Ticket, TimeoutNowReply{Identity: n.opts.Identity, Term: n.hard.Term})
-	if n.role == Follower && n.config().Votes(n.opts.ID) && req.Term == n.hard.Term && m.From == n.leader {
+	if n.role == Follower && n.mayLead() && req.Term == n.hard.Term && m.From == n.leader {
 		n.setLeader("", "")
 		n.startElection("transfer")
 	}

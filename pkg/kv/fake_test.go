@@ -30,7 +30,8 @@ type fakeReplica struct {
 	readErr    error
 	snapErr    error
 	snapshots  int
-	transfer   func(to protocol.NodeID) error // what a transfer does
+	transfer   func(to protocol.NodeID) error               // what a transfer does
+	members    func(context.Context, protocol.Change) error // what a change of members does
 	err        error
 }
 
@@ -42,7 +43,10 @@ func newFakeReplica(t *testing.T, machine *Machine) *fakeReplica {
 		ended:   make(chan struct{}),
 		state: raft.Status{
 			ID: "n1", Role: protocol.Leader, Term: 3, Leader: "n1", LeaderURL: "http://n1.test",
-			Members: []protocol.NodeID{"n1", "n2", "n3"},
+			Members:       []protocol.NodeID{"n1", "n2", "n3"},
+			Configuration: protocol.Bootstrap([]protocol.NodeID{"n1", "n2", "n3"}),
+
+			ConfigurationCommitted: true,
 		},
 	}
 	go f.run()
@@ -192,6 +196,17 @@ func (f *fakeReplica) TransferLeadership(ctx context.Context, to protocol.NodeID
 		return ctx.Err()
 	}
 	return transfer(to)
+}
+
+func (f *fakeReplica) ChangeMembers(ctx context.Context, change protocol.Change) error {
+	f.mu.Lock()
+	members := f.members
+	f.mu.Unlock()
+	if members == nil {
+		<-ctx.Done()
+		return ctx.Err()
+	}
+	return members(ctx, change)
 }
 
 func (f *fakeReplica) Done() <-chan struct{} { return f.done }

@@ -2,16 +2,14 @@ package kv
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"io"
 	"net/http"
 
 	"whitewater/pkg/raft"
 	"whitewater/pkg/raft/protocol"
 )
 
-// maxOrderBytes bounds the body of an operator's request.
+// maxOrderBytes bounds the body of a transfer.
 const maxOrderBytes = 4 << 10
 
 // snapshot has this node take a snapshot of its state and compact its log.
@@ -74,22 +72,8 @@ func transferTarget(w http.ResponseWriter, r *http.Request) (protocol.NodeID, er
 	var order struct {
 		To protocol.NodeID `json:"to"`
 	}
-	decoder := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxOrderBytes))
-	decoder.DisallowUnknownFields()
-	err := decoder.Decode(&order)
-	if errors.Is(err, io.EOF) {
-		return "", nil
-	}
-	if err == nil {
-		if _, err = decoder.Token(); errors.Is(err, io.EOF) {
-			return order.To, nil
-		}
-		err = errors.New("something follows the object")
-	}
-	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
-		return "", tooLarge("the body has more than %d bytes", maxOrderBytes)
-	}
-	return "", badRequest(`the body must be empty or {"to":"NAME"}: %v`, err)
+	_, err := readOrder(w, r, maxOrderBytes, `empty or {"to":"NAME"}`, &order)
+	return order.To, err
 }
 
 // notTransferred says why a transfer was refused, or is not seen to have ended.

@@ -86,7 +86,7 @@ func TestOperator_TransferRefused(t *testing.T) {
 		outcome string
 	}{
 		{raft.ErrTransferring, 409, "transfer_in_progress", "none"},
-		{raft.ErrTransferTarget, 400, `to=\"n9\": leadership can go to another member alone; the members are [n1 n2 n3]`, "none"},
+		{raft.ErrTransferTarget, 400, `to=\"n9\": leadership can go to another voter alone; the members are [n1 n2 n3]`, "none"},
 		{raft.ErrTransferFailed, 504, "timeout", "unknown"},
 		{raft.ErrStopped, 504, "stopping", "unknown"},
 	} {

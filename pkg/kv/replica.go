@@ -27,6 +27,10 @@ type Replica interface {
 	// longer leads. Errors: raft.ErrNotLeader, ErrTransferring, ErrTransferTarget, without effect; ErrTransferFailed,
 	// ErrStopped, the context's, with an effect that may yet come.
 	TransferLeadership(ctx context.Context, to protocol.NodeID) error
+	// ChangeMembers changes the members and returns once that is over: the last configuration of the change is committed.
+	// Errors: raft.ErrNotLeader, ErrTransferring, ErrChanging, ErrChange, without effect; ErrCanceled when another call
+	// took it back; ErrLeadershipLost, ErrStopped, the context's, with a change that may go on.
+	ChangeMembers(ctx context.Context, change protocol.Change) error
 	// Done is closed when the replica has ended; Err then says why, nil after a wanted end.
 	Done() <-chan struct{}
 	Err() error

@@ -52,6 +52,7 @@ func NewService(machine *Machine, replica Replica, options Options) (*Service, e
 		"/v1/log":             {http.MethodGet: s.log},
 		"/v1/snapshot":        {http.MethodPost: s.snapshot},
 		"/v1/leader/transfer": {http.MethodPost: s.transfer},
+		"/v1/members":         {http.MethodGet: s.members, http.MethodPost: s.changeMembers},
 		"/livez":              {http.MethodGet: s.livez},
 		"/readyz":             {http.MethodGet: s.readyz},
 		"/metrics":            {http.MethodGet: plain(exposition)},
@@ -64,6 +65,7 @@ func NewService(machine *Machine, replica Replica, options Options) (*Service, e
 			http.MethodDelete: s.counted("delete", s.delete),
 		},
 		"/v1/sessions/": {http.MethodDelete: s.counted("session_delete", s.deleteSession)},
+		"/v1/members/":  {http.MethodDelete: s.removeMember},
 		"/readyz/":      {http.MethodGet: s.readyCheck},
 		"/debug/pprof/": pprofRoute(),
 	}

@@ -81,7 +81,7 @@ func TestSession_Ends(t *testing.T) {
 
 // A repeat waits for the attempt in flight, and is answered by it.
 func TestSession_RepeatInFlight(t *testing.T) {
-	n := newNode(t, Options{RequestTimeout: 50 * time.Millisecond})
+	n := newNode(t, Options{RequestTimeout: 250 * time.Millisecond})
 	id := n.openSession(t)
 	n.replica.change(func() { n.replica.held = true })
 	want(t, n.appendIn(id, 1, "x"), 504, "timeout")

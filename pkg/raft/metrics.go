@@ -20,6 +20,7 @@ var (
 	proposalResults  = []string{"accepted", "not_leader", "overloaded", "too_large"}
 	lostReasons      = []string{"leadership_lost"}
 	entryKinds       = []string{"command", "noop", "configuration"}
+	readModes        = []string{"read_index", "lease"}
 	readResults      = []string{"ok", "not_leader", "timeout"}
 	peerStates       = []string{"probe", "replicate", "snapshot"}
 	snapshotResults  = []string{"ok", "error"}
@@ -309,7 +310,7 @@ func (s *scrape) takeWork(r *Replica, status Status) {
 	s.counters("raft_proposals_lost_total", st.proposalsLost, lostReasons)
 	s.gauge("raft_proposals_pending", float64(len(st.proposedAt)))
 	s.counters("raft_applied_entries_total", st.appliedKinds, entryKinds)
-	s.pairs("raft_reads_total", st.reads, []string{"read_index"}, readResults)
+	s.pairs("raft_reads_total", st.reads, readModes, readResults)
 	lengths := map[string]int{
 		"apply": int(min(status.CommitIndex, status.DurableIndex) - min(status.AppliedIndex, status.DurableIndex)),
 		"disk":  len(r.unsaved), "proposals": len(st.proposedAt), "reads": len(r.reads),

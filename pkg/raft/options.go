@@ -81,11 +81,14 @@ type Options struct {
 	ElectionTimeout   time.Duration // T: time-outs are drawn from T to 2T; 600 ms
 	RPCTimeout        time.Duration // of a call, beside its size at 256 KiB/s; 500 ms
 
-	MaxBatch        int // entries in one AppendEntries; 1024
-	MaxBatchBytes   int // bytes of data in one AppendEntries; 1 MiB
-	MaxInflight     int // AppendEntries with entries outstanding per peer; 4
-	MaxPending      int // proposals that wait for a majority; 4096
-	MaxCommandBytes int // in one command; 2 MiB
+	MaxBatch      int // entries in one AppendEntries; 1024
+	MaxBatchBytes int // bytes of data in one AppendEntries; 1 MiB
+	MaxInflight   int // AppendEntries with entries outstanding per peer; 4
+	MaxPending    int // proposals that wait for a majority; 4096
+
+	MaxInflightBytes int // bytes of entries outstanding per peer; 8 MiB
+	MaxPendingBytes  int // of proposals that wait for a majority; 64 MiB
+	MaxCommandBytes  int // in one command; 2 MiB
 
 	SnapshotEntries    int // entries applied since the last snapshot that call for one; 10000; negative: only Snapshot takes any
 	SnapshotKeep       int // entries kept below a snapshot for slow followers; 1000; negative: none
@@ -96,6 +99,7 @@ type Options struct {
 	DisableStickiness  bool
 	DisableCheckQuorum bool
 	DisableNoop        bool
+	LeaseReads         bool // needs stickiness and check-quorum; see protocol.Options for what it assumes of clocks
 
 	LeaderURL string // where clients reach this node when it leads
 	// Configured is told each configuration that comes into force, the first before New returns; nil: nobody is. It is
@@ -163,7 +167,8 @@ func (o Options) protocolOptions() protocol.Options {
 		MaxBatch: o.MaxBatch, MaxBatchBytes: o.MaxBatchBytes, MaxInflight: o.MaxInflight, MaxPending: o.MaxPending,
 		MaxSnapshotSenders: o.MaxSnapshotSenders, SnapshotKeep: o.SnapshotKeep,
 		DisablePreVote: o.DisablePreVote, DisableStickiness: o.DisableStickiness,
-		DisableCheckQuorum: o.DisableCheckQuorum, DisableNoop: o.DisableNoop,
+		DisableCheckQuorum: o.DisableCheckQuorum, DisableNoop: o.DisableNoop, LeaseReads: o.LeaseReads,
+		MaxInflightBytes: o.MaxInflightBytes, MaxPendingBytes: o.MaxPendingBytes,
 		LeaderURL: o.LeaderURL, Mutation: o.Mutation,
 	}
 }

@@ -145,7 +145,7 @@ func (r *Replica) ReadIndex(ctx context.Context) (protocol.Index, error) {
 	}
 	select {
 	case read := <-result:
-		r.count(func(s *stats) { s.readEnded(read.Err, time.Since(began)) })
+		r.count(func(s *stats) { s.readEnded(read, time.Since(began)) })
 		return read.Index, read.Err
 	case <-ctx.Done():
 		err = ctx.Err()
@@ -155,7 +155,7 @@ func (r *Replica) ReadIndex(ctx context.Context) (protocol.Index, error) {
 	r.count(func(s *stats) {
 		delete(r.reads, id)
 		r.node.CancelRead(id)
-		s.readEnded(err, time.Since(began))
+		s.readEnded(protocol.ReadResult{Err: err}, time.Since(began))
 	})
 	return 0, err
 }

@@ -185,17 +185,20 @@ func (s *stats) applied(entries []protocol.Entry, now time.Time) {
 	s.committedAt = s.committedAt[done:]
 }
 
-func (s *stats) readEnded(err error, took time.Duration) {
-	result := "ok"
+func (s *stats) readEnded(read protocol.ReadResult, took time.Duration) {
+	mode, result := "read_index", "ok"
+	if read.Lease {
+		mode = "lease"
+	}
 	switch {
-	case err == nil:
+	case read.Err == nil:
 		s.readSeconds.Observe(took.Seconds())
-	case errors.Is(err, ErrNotLeader), errors.Is(err, ErrNoLeader):
+	case errors.Is(read.Err, ErrNotLeader), errors.Is(read.Err, ErrNoLeader):
 		result = "not_leader"
 	default:
 		result = "timeout"
 	}
-	s.reads[pair{"read_index", result}]++
+	s.reads[pair{mode, result}]++
 }
 
 func (s *stats) snapshotSaved(err error, took time.Duration) {

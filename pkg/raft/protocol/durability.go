@@ -103,6 +103,7 @@ func (n *Node) appendOwn(kind EntryKind, data []byte) {
 	e := Entry{Index: n.log.last().Index + 1, Term: n.hard.Term, Kind: kind, Data: data}
 	n.log.append(e)
 	n.changed(e.Index)
+	n.pendingBytes += len(data)
 	n.emit(EntriesAppended{Term: n.hard.Term, Entries: []Entry{e}})
 	n.adopt(e)
 }

@@ -109,6 +109,9 @@ func (n *Node) decideVote(from NodeID, req RequestVoteRequest) VoteDecision {
 	if req.Term == 0 || req.Term < n.hard.Term || req.PreVote && req.Term == n.hard.Term {
 		return StaleTerm
 	}
+	if n.promised() && !req.Transfer {
+		return LeaderAlive
+	}
 	// Thesis §4.2.3 and §9.6: while a leader is heard, nobody helps to depose it.
 	if (req.PreVote || !n.opts.DisableStickiness) && req.Term > n.hard.Term && !req.Transfer && n.leaderAlive() {
 		return LeaderAlive
@@ -176,6 +179,8 @@ func (n *Node) campaignReason() string {
 func (n *Node) lead() {
 	known := n.ballot.known
 	n.become(WinElection)
+	n.leaseOver = false
+	n.pendingBytes = dataBytes(n.log.slice(n.commitIndex+1, n.log.last().Index))
 	n.suspect = false
 	n.setLeader(n.opts.ID, n.opts.LeaderURL)
 	n.deadline = n.now.Add(n.opts.ElectionTimeout)

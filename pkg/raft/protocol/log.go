@@ -65,6 +65,15 @@ func (l *raftLog) slice(first, last Index) []Entry {
 	return l.entries[from:to:to]
 }
 
+// dataBytes is the size of what entries carry.
+func dataBytes(entries []Entry) int {
+	size := 0
+	for _, e := range entries {
+		size += len(e.Data)
+	}
+	return size
+}
+
 // batch returns entries from first on: at most count of them and at most size bytes of data, but always one.
 func (l *raftLog) batch(first Index, count, size int) []Entry {
 	end, bytes := first, 0 // end is the index behind the batch

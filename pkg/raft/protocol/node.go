@@ -44,7 +44,10 @@ type Node struct {
 	tickets  uint64
 	now      time.Time
 	started  time.Time
-	out      Output
+
+	pendingBytes int  // on a leader: of data not committed yet
+	leaseOver    bool // on a leader: TimeoutNow was sent in this term
+	out          Output
 }
 
 // New starts a node from what its storage recovered, as a follower that has heard of no leader.
@@ -117,7 +120,7 @@ func (n *Node) Propose(now time.Time, commands ...[]byte) (Position, Output, err
 	if n.transfer.to != "" {
 		return Position{}, n.take(), ErrTransferring
 	}
-	if int(n.log.last().Index-n.commitIndex)+len(commands) > n.opts.MaxPending {
+	if n.overloaded(commands) {
 		return Position{}, n.take(), ErrOverloaded
 	}
 	first := Position{Term: n.hard.Term, Index: n.log.last().Index + 1}
@@ -125,6 +128,18 @@ func (n *Node) Propose(now time.Time, commands ...[]byte) (Position, Output, err
 		n.appendOwn(EntryCommand, command)
 	}
 	return first, n.take(), nil
+}
+
+// overloaded reports whether more waits for a majority with commands than may.
+func (n *Node) overloaded(commands [][]byte) bool {
+	if int(n.log.last().Index-n.commitIndex)+len(commands) > n.opts.MaxPending {
+		return true
+	}
+	size := 0
+	for _, command := range commands {
+		size += len(command)
+	}
+	return n.pendingBytes > 0 && n.pendingBytes+size > n.opts.MaxPendingBytes
 }
 
 // Receive takes a request or a reply. A request's replies leave with its ticket.
@@ -181,7 +196,8 @@ func (n *Node) Failed(now time.Time, to NodeID, ticket uint64) Output {
 // it may be dead: ask the others soon, and do not stand in their way meanwhile.
 func (n *Node) ConnectionLost(now time.Time, from NodeID) Output {
 	n.now = now
-	if n.role == Follower && from == n.leader && !n.suspect {
+	// A leader with a lease rests on followers that keep to their word for as long as it may live.
+	if n.role == Follower && from == n.leader && !n.suspect && !n.opts.LeaseReads {
 		n.suspect = true
 		n.drawDeadline(0, n.opts.ElectionTimeout/20)
 	}

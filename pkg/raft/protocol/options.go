@@ -25,7 +25,10 @@ type Options struct {
 	MaxBatch      int // entries in one AppendEntries; 1024
 	MaxBatchBytes int // bytes of data in one AppendEntries, unless one entry alone is larger; 1 MiB
 	MaxInflight   int // AppendEntries with entries outstanding per peer; 4
-	MaxPending    int // proposals appended and not yet committed; 4096
+	MaxPending    int // entries appended and not yet committed beyond which proposals are refused; 4096
+
+	MaxInflightBytes int // bytes of data outstanding per peer; one request is always let out; 8 MiB
+	MaxPendingBytes  int // the same bound as MaxPending in bytes of data; one proposal is always taken; 64 MiB
 
 	MaxSnapshotSenders int // followers that are sent a snapshot at a time; 2
 	SnapshotKeep       int // entries kept below a snapshot for slow followers; 1000; negative: none
@@ -34,6 +37,10 @@ type Options struct {
 	DisableStickiness  bool // vote although a leader is alive (thesis §4.2.3)
 	DisableCheckQuorum bool // lead on without hearing from a majority (thesis §6.2)
 	DisableNoop        bool // lead without an entry of the own term; reads then wait for the first command
+
+	// LeaseReads lets a leader serve reads while it holds a lease, without a round of confirmation; lease.go says what it
+	// assumes of clocks. It needs stickiness and check-quorum.
+	LeaseReads bool
 
 	LeaderURL string // sent to followers for their clients; opaque to Raft
 
@@ -51,6 +58,8 @@ func (o Options) WithDefaults() Options {
 	setDefault(&o.MaxBatchBytes, 1<<20)
 	setDefault(&o.MaxInflight, 4)
 	setDefault(&o.MaxPending, 4096)
+	setDefault(&o.MaxInflightBytes, 8<<20)
+	setDefault(&o.MaxPendingBytes, 64<<20)
 	setDefault(&o.MaxSnapshotSenders, 2)
 	setDefault(&o.SnapshotKeep, 1000)
 	return o
@@ -91,6 +100,9 @@ func (o Options) Validate() error {
 		fault("ElectionTimeout %v must be at least 3 × HeartbeatInterval (%v): raise it to %v or lower the interval",
 			o.ElectionTimeout, o.HeartbeatInterval, 3*o.HeartbeatInterval)
 	}
+	if o.LeaseReads && (o.DisableCheckQuorum || o.DisableStickiness) {
+		fault("LeaseReads needs check-quorum and stickiness: enable them, or read by ReadIndex")
+	}
 	for _, limit := range []struct {
 		name  string
 		value int
@@ -99,6 +111,8 @@ func (o Options) Validate() error {
 		{"MaxBatchBytes", o.MaxBatchBytes},
 		{"MaxInflight", o.MaxInflight},
 		{"MaxPending", o.MaxPending},
+		{"MaxInflightBytes", o.MaxInflightBytes},
+		{"MaxPendingBytes", o.MaxPendingBytes},
 		{"MaxSnapshotSenders", o.MaxSnapshotSenders},
 	} {
 		if limit.value < 1 {

@@ -45,6 +45,7 @@ func (TimeoutNowReply) isBody()        {}
 type ReadResult struct {
 	ID    uint64
 	Index Index
+	Lease bool  // this leader's lease stood in for a confirmation
 	Err   error // ErrNotLeader or ErrNoLeader
 }
 

@@ -24,6 +24,7 @@ type progress struct {
 	merged      Index             // the commit index whose announcement waits for the next heartbeat
 	roundSent   uint64            // the latest round of reads that a request asks to confirm
 	roundAcked  uint64            // the latest round that the peer has confirmed
+	leaseFrom   time.Time         // when the latest answered sign of life was sent
 	sending     *sending          // a snapshot; nil: none
 	stranger    bool              // another data directory answers under the peer's name: it is sent no entries
 	departs     time.Time         // of a removed peer: it is served until then; zero: it is a member
@@ -52,6 +53,8 @@ type flight struct {
 	round   uint64
 	epoch   uint64
 	written bool // the frame has left
+	bytes   int  // of entries' data
+	sent    time.Time
 }
 
 func (p *progress) probing() bool { return !p.replicating }
@@ -75,6 +78,15 @@ func (p *progress) count(kind flightKind) int {
 		}
 	}
 	return count
+}
+
+// inflightBytes is the data of entries that wait for an answer, whatever their epoch: it is still on its way.
+func (p *progress) inflightBytes() int {
+	bytes := 0
+	for _, f := range p.flights {
+		bytes += f.bytes
+	}
+	return bytes
 }
 
 // probe goes back to one request at a time, from next on.
@@ -139,9 +151,13 @@ func (n *Node) sendEntries(peer NodeID, p *progress) {
 		}
 	}
 	for next := p.next; n.log.first() <= next && next <= n.log.last().Index && p.count(entriesFlight) < window; next = p.next {
-		entries := n.log.batch(next, limit, n.opts.MaxBatchBytes)
+		room := n.opts.MaxInflightBytes - p.inflightBytes()
+		if room <= 0 {
+			return
+		}
+		entries := n.log.batch(next, limit, min(room, n.opts.MaxBatchBytes))
 		last := entries[len(entries)-1].Index
-		n.sendAppend(peer, p, flight{kind: entriesFlight, prev: next - 1, last: last}, entries)
+		n.sendAppend(peer, p, flight{kind: entriesFlight, prev: next - 1, last: last, bytes: dataBytes(entries)}, entries)
 		if p.replicating {
 			p.next = last + 1
 		}
@@ -211,7 +227,7 @@ func (n *Node) sendAppend(peer NodeID, p *progress, f flight, entries []Entry) {
 
 // launch notes a request: its answer will also confirm the reads that are registered by now.
 func (n *Node) launch(p *progress, ticket uint64, f flight) {
-	f.epoch, f.round = p.epoch, n.reads.round
+	f.epoch, f.round, f.sent = p.epoch, n.reads.round, n.now
 	if p.flights == nil {
 		p.flights = make(map[uint64]flight)
 	}
@@ -286,7 +302,10 @@ func (p *progress) succeeded(f flight, maxBatch int) {
 }
 
 // heardFrom notes that the peer has answered a request that it took for a sign of the leader's life.
-func (p *progress) heardFrom(now time.Time, _ flight) { p.contact = now }
+func (p *progress) heardFrom(now time.Time, f flight) {
+	p.contact = now
+	p.leaseFrom = maxTime(p.leaseFrom, f.sent)
+}
 
 // closeRound ends a round of catching up once the peer has all that the log held at its start; a long one is followed by
 // another.

@@ -24,6 +24,7 @@ type pendingRead struct {
 	from  Message // of a follower's request, else zero
 	round uint64
 	index Index
+	lease bool // it rests on a lease
 }
 
 // Read begins a linearizable read under an id of the caller's; an Output's Reads will end it.
@@ -56,6 +57,11 @@ func (n *Node) CancelRead(id uint64) {
 func (n *Node) register(r pendingRead) {
 	if term, _ := n.log.term(n.commitIndex); term != n.hard.Term {
 		n.reads.early = append(n.reads.early, r)
+		return
+	}
+	if n.holdsLease() {
+		r.index, r.lease = n.commitIndex, true
+		n.finishRead(r)
 		return
 	}
 	n.reads.round++
@@ -94,7 +100,7 @@ func (n *Node) finishReads() {
 
 func (n *Node) finishRead(r pendingRead) {
 	if r.from.Body == nil {
-		n.endRead(r.id, r.index, nil)
+		n.out.Reads = append(n.out.Reads, ReadResult{ID: r.id, Index: r.index, Lease: r.lease})
 		return
 	}
 	n.sendDurable(r.from.From, r.from.Ticket, ReadIndexReply{

@@ -52,7 +52,7 @@ func (n *Node) sendTimeoutNow(peer NodeID, p *progress) {
 	if peer != n.transfer.to || n.transfer.told || p.match < n.log.last().Index {
 		return
 	}
-	n.transfer.told = true
+	n.transfer.told, n.leaseOver = true, true
 	ticket := n.ticket()
 	n.launch(p, ticket, flight{kind: timeoutNowFlight})
 	n.send(peer, ticket, TimeoutNowRequest{Term: n.hard.Term, LeaderID: n.opts.ID})

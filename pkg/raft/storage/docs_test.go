@@ -48,7 +48,6 @@ func TestDocs_Example(t *testing.T) {
 		}
 	}
 	read, end := plainRead(shown["segment"])
-	read.Snapshot = want.Snapshot
 	if read := (model{read}); !read.holds(want) || end != len(shown["segment"]) {
 		t.Errorf("plain reading gives %+v through %d", read.State, end)
 	}

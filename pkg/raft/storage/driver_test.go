@@ -6,6 +6,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"slices"
+	"strings"
 
 	"whitewater/pkg/raft/protocol"
 )
@@ -119,11 +120,21 @@ func driverData(at protocol.Position) []byte {
 	return bytes.Repeat(line, int(at.Index%5)*8)
 }
 
+// driverMeta has, for some positions, a configuration that none but a bug would make, longer than a sector.
+func driverMeta(at protocol.Position, data []byte) protocol.SnapshotMeta {
+	meta := metaOf(at, data)
+	if at.Index%3 == 0 {
+		meta.Configuration = strings.Repeat(fmt.Sprintf("\x00\xff%d ", at.Index), 150)
+	}
+	return meta
+}
+
 // save stores a snapshot, with batches persisted in between.
 func (d *driver) save(at protocol.Position) error {
 	data := driverData(at)
-	d.saving = metaOf(at, data)
-	_, err := d.log.SaveSnapshot(metaAt(at), func(w io.Writer) error {
+	d.saving = driverMeta(at, data)
+	told := protocol.SnapshotMeta{Position: at, Configuration: d.saving.Configuration}
+	_, err := d.log.SaveSnapshot(told, func(w io.Writer) error {
 		for _, part := range [][]byte{data[:len(data)/3], data[len(data)/3:]} {
 			if _, err := w.Write(part); err != nil {
 				return err
@@ -160,7 +171,7 @@ func (d *driver) compact(to protocol.Position) error {
 // install receives a leader's snapshot and puts it in the place of the log, now and then with entries behind.
 func (d *driver) install(at protocol.Position) error {
 	data := driverData(at)
-	d.saving = metaOf(at, data)
+	d.saving = driverMeta(at, data)
 	if err := receive(d.log, d.saving, data); err != nil {
 		return d.stored("receive", err)
 	}

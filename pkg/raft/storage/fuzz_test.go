@@ -49,6 +49,10 @@ func plainRead(b []byte) (state protocol.State, end int) {
 					state.Entries = state.Entries[to.Index-state.Compacted.Index:]
 				}
 				state.Compacted = to
+				state.Snapshot = protocol.SnapshotMeta{
+					Position:      protocol.Position{Index: protocol.Index(u64(p)), Term: protocol.Term(u64(p[8:]))},
+					Configuration: string(p[45:]), Size: int64(u64(p[16:])), Checksum: u32(p[40:]),
+				}
 			}
 			records = records[5+len(p):]
 		}
@@ -113,6 +117,7 @@ func FuzzRecover(f *testing.F) {
 		mustClose(t, log)
 		read, end := plainRead(segment)
 		want := model{read}
+		want.Snapshot = protocol.SnapshotMeta{} // no file is there
 		if diff := want.diff(found.State); diff != "" {
 			t.Fatal(diff)
 		}
@@ -192,6 +197,8 @@ func FuzzRecords(f *testing.F) {
 		{snapshot: metaOf(position(9, 90), nil), compacted: position(9, 90), reset: true},
 		{snapshot: metaOf(position(9, 90), nil), compacted: position(1, 2)},
 		{compacted: position(1, 2)},
+		{snapshot: protocol.SnapshotMeta{Configuration: strings.Repeat("x", protocol.MaxConfigurationBytes)}},
+		{snapshot: protocol.SnapshotMeta{Configuration: strings.Repeat("x", protocol.MaxConfigurationBytes+1)}},
 		{},
 	} {
 		f.Add(appendBase(appendRecordHead(nil, recordBase, b.size()), b), uint32(1))

@@ -69,7 +69,7 @@ func drawBatch(t *rapid.T, m model) protocol.Persist {
 	for i := range rapid.IntRange(0, 5).Draw(t, "entries") {
 		b.Entries = append(b.Entries, protocol.Entry{
 			Index: protocol.Index(first + i), Term: b.HardState.Term,
-			Kind: protocol.EntryKind(rapid.IntRange(0, 1).Draw(t, "kind")),
+			Kind: protocol.EntryKind(rapid.IntRange(0, 2).Draw(t, "kind")),
 			Data: rapid.SliceOfN(rapid.Byte(), 0, 700).Draw(t, "data"),
 		})
 	}

@@ -130,6 +130,9 @@ func (l *Log) adopt(r *recovery, torn int64) error {
 	if err := l.writeMark(); err != nil {
 		return err
 	}
+	if err := l.discard(r.leftovers); err != nil {
+		return err
+	}
 	if err := l.drop(len(l.closed)); err != nil {
 		return err
 	}

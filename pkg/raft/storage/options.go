@@ -119,14 +119,14 @@ func (o Options) Validate() error {
 
 func (o Options) bootstrapFaults() (faults []error) {
 	if n := len(o.Bootstrap); n > protocol.MaxMembers {
-		faults = append(faults, fmt.Errorf("Bootstrap has %d names: use at most %d", n, protocol.MaxMembers))
+		faults = append(faults, fmt.Errorf("the set Bootstrap has %d names: use at most %d", n, protocol.MaxMembers))
 	}
 	for i, id := range o.Bootstrap {
 		switch {
 		case id == "" || len(id) > maxNameBytes || !utf8.ValidString(string(id)):
-			faults = append(faults, fmt.Errorf("Bootstrap names %q: use 1 to %d bytes of text", id, maxNameBytes))
+			faults = append(faults, fmt.Errorf("the set Bootstrap names %q: use 1 to %d bytes of text", id, maxNameBytes))
 		case slices.Contains(o.Bootstrap[:i], id):
-			faults = append(faults, fmt.Errorf("Bootstrap names %q twice: name each voter once", id))
+			faults = append(faults, fmt.Errorf("the set Bootstrap names %q twice: name each voter once", id))
 		}
 	}
 	return faults

@@ -18,12 +18,14 @@ type recovery struct {
 
 	state  protocol.State // Entries follow floor
 	base   base           // the newest
-	first  uint64         // number of the first segment there is
+	first  uint64         // number of the first segment that is read
 	closed closedSegments
 	tail   tail
 	// floor is the index before the first entry. While it is above what the log has compacted, the
 	// segments that held what is between were removed, and a record that says so must follow.
 	floor protocol.Index
+	// leftovers are segments before a gap in the numbers: they were removed, and a loss of power gave them back.
+	leftovers []uint64
 }
 
 // tail is how the last segment ends.
@@ -58,7 +60,8 @@ func (r *recovery) read() error {
 	return nil
 }
 
-// segments lists the segments' numbers, which must run without gaps to at least the marked one.
+// segments lists the segments' numbers behind the last gap, which must run to at least the marked one. What is
+// before a gap goes with what is missing there: read finds out whether a record says that none of it is needed.
 func (r *recovery) segments() ([]uint64, error) {
 	names, err := r.volume.fs.ReadDir(r.volume.path(logDir))
 	if err != nil {
@@ -74,7 +77,7 @@ func (r *recovery) segments() ([]uint64, error) {
 			continue
 		}
 		if n := len(numbers); n > 0 && number != numbers[n-1]+1 {
-			return nil, r.missing(numbers[n-1]+1, fmt.Sprintf("segment %d is there", number))
+			r.leftovers, numbers = append(r.leftovers, numbers...), nil
 		}
 		numbers = append(numbers, number)
 	}

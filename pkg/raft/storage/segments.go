@@ -2,7 +2,7 @@ package storage
 
 import "whitewater/pkg/raft/protocol"
 
-// maxDropped is how many segments one call of Persist removes at most: each costs a sync of the directory.
+// maxDropped is how many segments one call of Persist removes at most: giving blocks free takes its time.
 const maxDropped = 4
 
 // closedSegment is a segment that another follows.
@@ -34,12 +34,20 @@ func (c closedSegments) bytes() int64 {
 // drop removes at most limit of the oldest segments that hold nothing behind what is compacted. That
 // the log begins there, and a snapshot that covers the rest, must be durable.
 func (l *Log) drop(limit int) error {
-	begins := l.outline.compacted.Index
+	begins, names := l.outline.compacted.Index, []string(nil)
 	for ; limit > 0 && begins > 0 && len(l.closed) > 0 && l.closed[0].live <= begins; limit-- {
-		if err := l.volume.remove(segmentName(l.closed[0].number)); err != nil {
-			return err
-		}
+		names = append(names, segmentName(l.closed[0].number))
 		l.closed = l.closed[1:]
 	}
-	return nil
+	return l.volume.remove(names...)
+}
+
+// discard removes segments that a loss of power gave back.
+func (l *Log) discard(numbers []uint64) error {
+	var names []string
+	for _, number := range numbers {
+		names = append(names, segmentName(number))
+		l.options.Logger.Info("remove a segment that was removed before", "file", l.volume.path(segmentName(number)))
+	}
+	return l.volume.remove(names...)
 }

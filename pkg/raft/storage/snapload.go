@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"path"
 
 	"whitewater/pkg/raft/protocol"
 )
@@ -93,10 +92,7 @@ func (s *snapshots) settle(files []string) error {
 		return err
 	}
 	for _, file := range files {
-		s.logger.Info("removed an unused snapshot", "file", s.volume.path(file))
-		if err := s.volume.remove(file); err != nil {
-			return fmt.Errorf("remove %s: %w", path.Base(file), err)
-		}
+		s.logger.Info("remove an unused snapshot", "file", s.volume.path(file))
 	}
-	return nil
+	return s.volume.remove(files...)
 }

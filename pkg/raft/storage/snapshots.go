@@ -148,10 +148,12 @@ func (s *snapshots) insertLocked(one *stored) {
 func (s *snapshots) prune() {
 	s.names.Lock()
 	defer s.names.Unlock()
+	var files []string
 	for _, meta := range s.takeSpare() {
-		if err := s.volume.remove(snapshotName(meta)); err != nil {
-			s.logger.Warn("could not remove an old snapshot", "file", s.volume.path(snapshotName(meta)), "err", err)
-		}
+		files = append(files, snapshotName(meta))
+	}
+	if err := s.volume.remove(files...); err != nil {
+		s.logger.Warn("could not remove old snapshots", "files", files, "err", err)
 	}
 }
 

@@ -156,20 +156,32 @@ func (v *volume) rename(from, to string) error {
 	return nil
 }
 
-// remove takes a name away and makes that durable at once: what is gone cannot be given back, so
-// nothing durable may need it.
-func (v *volume) remove(name string) error {
-	if err := v.fs.Remove(v.path(name)); err != nil {
-		return err
+// remove takes names in one directory away, and then makes that durable. A loss of power in between may give
+// any of them back; nothing durable may need them, and nothing may mind them.
+func (v *volume) remove(names ...string) error {
+	var errs []error
+	var gone []string
+	for _, name := range names {
+		if err := v.fs.Remove(v.path(name)); err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		gone = append(gone, name)
+	}
+	if len(gone) == 0 {
+		return errors.Join(errs...)
 	}
 	// Reported only now: who imitates a loss of power in between has nothing to bring back.
-	err := v.fs.SyncDir(v.path(path.Dir(name)))
-	v.report(FileOp{Op: OpRemove, File: name})
-	if err != nil {
-		return fmt.Errorf("sync directory %s: %w", v.path(path.Dir(name)), err)
+	err := v.fs.SyncDir(v.path(path.Dir(gone[0])))
+	for _, name := range gone {
+		v.report(FileOp{Op: OpRemove, File: name})
 	}
-	v.report(FileOp{Op: OpSyncDir, File: path.Dir(name)})
-	return nil
+	if err != nil {
+		err = fmt.Errorf("sync directory %s: %w", v.path(path.Dir(gone[0])), err)
+		return errors.Join(append(errs, err)...)
+	}
+	v.report(FileOp{Op: OpSyncDir, File: path.Dir(gone[0])})
+	return errors.Join(errs...)
 }
 
 // corrupt is the error for damage in a file of the volume.

@@ -91,8 +91,8 @@ func (w *workload) next() protocol.Persist {
 	}
 	b := protocol.Persist{Number: w.number, HardState: hard}
 	for range w.rng.IntN(4) {
-		e := protocol.Entry{Index: first, Term: hard.Term, Kind: protocol.EntryKind(w.rng.IntN(2))}
-		if e.Kind == protocol.EntryCommand {
+		e := protocol.Entry{Index: first, Term: hard.Term, Kind: protocol.EntryKind(w.rng.IntN(3))}
+		if e.Kind != protocol.EntryNoop { // storage does not look into configurations
 			e.Data = make([]byte, w.rng.IntN(60)*w.rng.IntN(10))
 			for i := range e.Data {
 				e.Data[i] = byte(w.rng.Uint32() >> 7 & 3) // zeros abound
@@ -117,7 +117,10 @@ func (w *workload) group() []protocol.Persist {
 const testDir = "/data/n1"
 
 func testOptions(files FS) Options {
-	return Options{Dir: testDir, ClusterID: "c1", NodeID: "n1", SegmentBytes: 2048, FS: files}
+	return Options{
+		Dir: testDir, ClusterID: "c1", NodeID: "n1", SegmentBytes: 2048, FS: files,
+		Bootstrap: []protocol.NodeID{"n3", "n1", "n2"},
+	}
 }
 
 func mustOpen(t testing.TB, o Options) (*Log, Recovered) {

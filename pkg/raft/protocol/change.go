@@ -16,6 +16,9 @@ type Change struct {
 // begin is the first configuration of a change. Joining members have to catch up first; without any, a change of voters
 // is joint at once, and one of learners alone is over.
 func (c Configuration) begin(change Change) (Configuration, error) {
+	if len(change.Add)+len(change.Remove) == 0 {
+		return c, fmt.Errorf("%w: nobody is to be added or removed", ErrChange)
+	}
 	next := Configuration{Members: slices.Clone(c.Members)}
 	for _, id := range change.Remove {
 		i := next.find(id)

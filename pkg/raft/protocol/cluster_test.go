@@ -2,6 +2,7 @@ package protocol
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -226,6 +227,10 @@ func (c *cluster) input(id NodeID, give func(*Node) Output) {
 	}
 	before := s.snapshotState()
 	out := give(s.Node)
+	if errors.Is(out.Err, ErrForgotten) {
+		c.crash(id)
+		return
+	}
 	if err := cmp.Or(s.checkState(), s.checkStep(before), out.Err); err != nil {
 		c.fail("%s: %v", id, err)
 	}

@@ -19,8 +19,7 @@ var (
 	ErrTransferFailed = errors.New("leadership transfer timed out")
 	// ErrTransferTarget is returned by Transfer for a target that is no other voter.
 	ErrTransferTarget = errors.New("leadership can go to another voter alone")
-	// ErrChanging is returned by Change while another change of members is under way, and by a leader that has not
-	// committed an entry of its term yet; the caller should try again later.
+	// ErrChanging is returned by Change while another change of members is under way; the caller should try again later.
 	ErrChanging = errors.New("a change of members is under way")
 	// ErrCanceled is a change's result when another one took it back.
 	ErrCanceled = errors.New("the change of members was taken back")

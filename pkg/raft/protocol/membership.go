@@ -142,8 +142,9 @@ func (n *Node) configCommitted(before Index) {
 	}
 }
 
-// Change begins a change of members; an Output's Change ends it. One change is made at a time, and none before an entry
-// of the own term is committed: an earlier leader's may still come to light. Errors: ErrNotLeader, ErrTransferring,
+// Change begins a change of members; an Output's Change ends it. One change is made at a time. It need not wait for an
+// entry of the own term to be committed, as changes of one server without joint consensus must: whatever two leaders
+// begin from one configuration, each step of it takes a majority of that one. Errors: ErrNotLeader, ErrTransferring,
 // ErrChanging, ErrChange.
 func (n *Node) Change(now time.Time, change Change) (Output, error) {
 	n.now = now
@@ -158,7 +159,7 @@ func (n *Node) Change(now time.Time, change Change) (Output, error) {
 		n.members.waited = true
 		n.appendConfiguration(c.abandoned())
 		return n.take(), nil
-	case n.unsettled() || c.Changing() || !n.committedInTerm() && !n.opts.Mutation.Is("member-before-noop"):
+	case n.unsettled() || c.Changing():
 		return n.take(), ErrChanging
 	}
 	next, err := c.begin(change)
@@ -170,12 +171,11 @@ func (n *Node) Change(now time.Time, change Change) (Output, error) {
 	return n.take(), nil
 }
 
-func (n *Node) appendConfiguration(c Configuration) { n.appendOwn(EntryConfiguration, c.Encode()) }
-
-// committedInTerm reports whether this leader has committed an entry of its own term.
-func (n *Node) committedInTerm() bool {
-	term, _ := n.log.term(n.commitIndex)
-	return term == n.hard.Term
+func (n *Node) appendConfiguration(c Configuration) {
+	if c.Joint && n.opts.Mutation.Is("no-joint") {
+		c = c.finished()
+	}
+	n.appendOwn(EntryConfiguration, c.Encode())
 }
 
 // unsettled reports whether a configuration with other voters or learners than the one before it is not committed yet.
@@ -191,7 +191,7 @@ func (n *Node) unsettled() bool {
 
 // advanceChange takes the next step of a change, this leader's or one that it found in its log.
 func (n *Node) advanceChange() {
-	if n.role != Leader || n.unsettled() || !n.committedInTerm() {
+	if n.role != Leader || n.unsettled() {
 		return
 	}
 	switch c := n.config(); {

@@ -60,6 +60,9 @@ func TestMutants(t *testing.T) {
 		{"commit-old-term", "by counting", anything},
 		{"read-unconfirmed", "read got index", cutOffReads},
 		{"no-step-down", "term", deafLeader}, // a later one was shown, or is led elsewhere
+		{"no-joint", "LeaderCompleteness", replaceBehindBacks},
+		{"stranger-counts", "LeaderCompleteness", func(tb testing.TB, seed uint64, change func(*Options)) { lostDisk(tb, seed, change) }},
+		{"lease-outlives-transfer", "read got index", leaseAfterTransfer},
 	} {
 		t.Run(c.mutant, func(t *testing.T) {
 			message, seed := caught(t, c.mutant, 400, c.scenario)
@@ -76,6 +79,9 @@ func TestMutants(t *testing.T) {
 		anything(tb, seed, change)
 		deafLeader(tb, seed, change)
 		cutOffReads(tb, seed, change)
+		leaseAfterTransfer(tb, seed, change)
+		replaceBehindBacks(tb, seed, change)
+		lostDisk(tb, seed, change)
 	})
 	if message != "" {
 		t.Errorf("false alarm on a sound node: %s", message)

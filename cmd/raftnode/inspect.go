@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"whitewater/pkg/raft/protocol"
 	"whitewater/pkg/raft/storage"
 )
 
@@ -76,7 +77,7 @@ func inspect(dir string, records bool, stdout io.Writer) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	fmt.Fprintf(stdout, "node %q of cluster %q, directory %s\n", report.Node, report.Cluster, report.DirectoryID)
+	fmt.Fprintf(stdout, "node %q of cluster %q, directory %s, %s\n", report.Node, report.Cluster, report.DirectoryID, beginning(report))
 	if report.Running {
 		fmt.Fprintln(stdout, "a process has it open: what is being written may look unfinished or damaged")
 	}
@@ -87,11 +88,7 @@ func inspect(dir string, records bool, stdout io.Writer) (bool, error) {
 		fmt.Fprintf(stdout, "mark: synced before offset %d of segment %d\n", report.MarkOffset, report.MarkSegment)
 	}
 	for _, s := range report.Snapshots {
-		fmt.Fprintf(stdout, "%s: %d bytes, %s", s.File, s.Bytes, s.Use)
-		if !s.Meta.IsZero() {
-			fmt.Fprintf(stdout, ", at %v, %d bytes of data, checksum %08x", s.Meta.Position, s.Meta.Size, s.Meta.Checksum)
-		}
-		fmt.Fprintln(stdout)
+		printSnapshot(stdout, s)
 	}
 	for _, name := range report.Ignored {
 		fmt.Fprintf(stdout, "%s: ignored\n", name)
@@ -99,11 +96,58 @@ func inspect(dir string, records bool, stdout io.Writer) (bool, error) {
 	for _, t := range report.Terms {
 		fmt.Fprintf(stdout, "term %d: entries %d to %d\n", t.Term, t.First, t.Last)
 	}
+	for _, c := range report.Configurations {
+		fmt.Fprintf(stdout, "configuration at %v: %v\n", c.At, c)
+	}
+	printMembers(stdout, report)
 	printVerdict(stdout, report)
 	return report.Sound(), nil
 }
 
+// beginning says what the cluster began with.
+func beginning(r *storage.Report) string {
+	if len(r.Bootstrap) == 0 {
+		return "joined its cluster"
+	}
+	return "began with " + protocol.Bootstrap(r.Bootstrap).String()
+}
+
+// printMembers tells what is known of each member of the configuration in force: the newest of the log, else the
+// snapshot's. The one that the cluster began with has names alone.
+func printMembers(w io.Writer, r *storage.Report) {
+	var newest *storage.ConfigurationReport
+	for _, s := range r.Snapshots {
+		if s.Use == "newest" {
+			newest = s.Configuration
+		}
+	}
+	if n := len(r.Configurations); n > 0 && (newest == nil || newest.At.Index < r.Configurations[n-1].At.Index) {
+		newest = &r.Configurations[n-1]
+	}
+	if newest == nil {
+		return
+	}
+	for _, m := range newest.Configuration.Members {
+		fmt.Fprintf(w, "member %s: %s, address %s, directory %s\n", m.ID, m.Suffrage, orDash(m.Address), orDash(m.Directory))
+	}
+}
+
+func printSnapshot(w io.Writer, s storage.SnapshotReport) {
+	fmt.Fprintf(w, "%s: %d bytes, %s", s.File, s.Bytes, s.Use)
+	if !s.Meta.IsZero() {
+		fmt.Fprintf(w, ", at %v, %d bytes of data, checksum %08x", s.Meta.Position, s.Meta.Size, s.Meta.Checksum)
+	}
+	if s.Configuration != nil {
+		fmt.Fprintf(w, ", configuration: %v", s.Configuration)
+	}
+	fmt.Fprintln(w)
+}
+
 func printSegment(w io.Writer, s storage.SegmentReport) {
+	if s.Unused {
+		fmt.Fprintf(w, "%s: %d bytes, removed before; a start removes it again\n", s.File, s.Bytes)
+		return
+	}
 	fmt.Fprintf(w, "%s: %d bytes, begun at index %d, %d batches: %d entries", s.File, s.Bytes, s.First, s.Batches, s.Entries)
 	if s.Entries > 0 {
 		fmt.Fprintf(w, " (%v to %v)", s.Low, s.High)

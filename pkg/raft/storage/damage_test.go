@@ -143,6 +143,7 @@ func TestDamage_Files(t *testing.T) {
 			f.put(segmentPath(first-1), f.file(segmentPath(first)).data)
 		}, segmentName(first - 1)},
 		"segment of long ago back":  {func(f *memFS) { f.put(segmentPath(1), f.file(segmentPath(first)).data) }, ""},
+		"junk of long ago":          {func(f *memFS) { f.put(segmentPath(1), []byte("junk")) }, ""},
 		"newest snapshot missing":   {func(f *memFS) { f.drop(newest) }, snapshotName(want.Snapshot)},
 		"all snapshots missing":     {func(f *memFS) { f.drop(newest); f.drop(older) }, snapshotName(want.Snapshot)},
 		"older snapshot missing":    {func(f *memFS) { f.drop(older) }, ""},
@@ -160,9 +161,16 @@ func TestDamage_Files(t *testing.T) {
 			spoiled := files.crash(lossNone, nil)
 			test.spoil(spoiled)
 			before := maps.Clone(spoiled.contents(testDir))
+			report := &Report{}
+			if test.file == "" {
+				report = mustInspect(t, spoiled, nil)
+			}
 			log, found, err := Open(testOptions(spoiled))
 			if test.file == "" {
 				must(t, err)
+				if !report.Sound() {
+					t.Errorf("inspected with %v", report.Faults)
+				}
 				if diff := want.diff(found.State); diff != "" {
 					t.Error(diff)
 				}

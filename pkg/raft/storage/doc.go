@@ -7,10 +7,10 @@
 // write and one fdatasync for all of them (group commit); [Log.Close] lets go.
 //
 //	DIR/lock                        flock of the process that has the directory open
-//	DIR/meta                        whose directory this is, written once
+//	DIR/meta                        whose directory this is, and its cluster's first voters, written once
 //	DIR/mark                        how far the log was synced when it was last acknowledged
 //	DIR/log/0000000000000001.log    segments: a header, then batches
-//	DIR/snap/INDEX-TERM-CRC.snap    snapshots: a header, data, checksums
+//	DIR/snap/INDEX-TERM-CRC.snap    snapshots: a header, the configuration, data, checksums
 //	DIR/snap/saving, receiving      snapshots that are not whole
 //
 // A batch is records (hard state when it changed, where the log begins, entries) between a head and a
@@ -26,7 +26,8 @@
 //   - The log is gap-free. An entry at or below the last index replaces it and all behind.
 //   - A snapshot file gets its name once it is synced. It counts once the durable log holds its position.
 //   - A segment goes once a durable record says that the log begins behind all that it still held, which
-//     such a snapshot covers; a snapshot goes once two newer ones count and nobody reads it.
+//     such a snapshot covers; a snapshot goes once two newer ones count and nobody reads it. Whichever of these
+//     a loss of power gives back, the same is recovered.
 //
 // # Concurrency
 //
@@ -37,6 +38,6 @@
 //
 // # What it does not do
 //
-// It keeps no entries in memory and reads none back after Open. It does not judge terms, votes or
-// commits, and does not say when to take a snapshot or what to compact.
+// It keeps no entries in memory and reads none back after Open. It does not judge terms, votes, commits or
+// configurations, and does not say when to take a snapshot or what to compact.
 package storage

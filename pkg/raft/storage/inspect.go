@@ -17,7 +17,8 @@ type Report struct {
 	Cluster     string
 	Node        protocol.NodeID
 	DirectoryID string
-	MarkSegment uint64 // synced before MarkOffset of this segment; 0 = no mark
+	Bootstrap   []protocol.NodeID // the voters that the cluster began with; none: the node joined it
+	MarkSegment uint64            // synced before MarkOffset of this segment; 0 = no mark
 	MarkOffset  int64
 
 	Segments  []SegmentReport
@@ -26,18 +27,22 @@ type Report struct {
 
 	// State is what Open would recover, without the entries' data. After damage it holds what could be
 	// read before it.
-	State    protocol.State
-	Terms    []TermReport
-	TornFile string // where Open would cut an unfinished write off; empty = nowhere
-	TornAt   int64
-	TornSize int64
+	State protocol.State
+	Terms []TermReport
+	// Configurations are the configuration entries of the recovered log, ascending. The last one is in force, or else
+	// the snapshot's.
+	Configurations []ConfigurationReport
+	TornFile       string // where Open would cut an unfinished write off; empty = nowhere
+	TornAt         int64
+	TornSize       int64
 
-	// Faults are all that does not verify, first what Open would refuse to start for, if it would. An
-	// unfinished write is none.
+	// Faults are all that does not verify, first what Open would refuse to start for, if it would; then
+	// configurations that cannot be read, which Open accepts and a node does not. An unfinished write is none.
 	Faults []*CorruptError
 }
 
-// Sound reports whether Open would accept the directory and every byte that it relies on verified.
+// Sound reports whether Open would accept the directory, every byte that it relies on verified, and every
+// configuration that matters can be read.
 func (r *Report) Sound() bool { return len(r.Faults) == 0 }
 
 // SegmentReport is what one segment holds, replaced entries too.
@@ -51,6 +56,8 @@ type SegmentReport struct {
 	HardStates int
 	Bases      int
 	Low, High  protocol.Position // entries with the lowest and the highest index; zero = none
+	// Unused: a loss of power gave back what had been removed. Open would remove it again, and so it is not read.
+	Unused bool
 	// Bad is the offset of the first batch that does not verify, -1 = none. Whether it is damage or an
 	// unfinished write is told by Faults and TornFile.
 	Bad int64
@@ -61,7 +68,9 @@ type SnapshotReport struct {
 	File  string // relative to the data directory
 	Bytes int64
 	Meta  protocol.SnapshotMeta // zero if the file's head cannot be read
-	Use   string                // newest, older, unused (Open would remove it), draft (so too), damaged
+	// Configuration is that of Meta; nil if Meta has none, or is not known.
+	Configuration *ConfigurationReport
+	Use           string // newest, older, unused (Open would remove it), draft (so too), damaged
 }
 
 // TermReport is a stretch of the log.
@@ -112,6 +121,7 @@ func inspect(files FS, dir string, visit func(RecordReport)) (report *Report, er
 type inspection struct {
 	volume    *volume
 	directory directoryID
+	leftovers []uint64           // segments that Open would remove unread
 	visit     func(RecordReport) // may be nil
 	report    *Report
 }
@@ -129,7 +139,7 @@ func (i *inspection) run() error {
 	if err != nil {
 		return i.fault(err) // nothing else can be verified without the directory's id
 	}
-	i.report.Cluster, i.report.Node, i.report.DirectoryID = m.Cluster, m.Node, m.Directory
+	i.report.Cluster, i.report.Node, i.report.DirectoryID, i.report.Bootstrap = m.Cluster, m.Node, m.Directory, m.Bootstrap
 	mark, _, err := readMark(i.volume, i.directory)
 	if err != nil {
 		return err
@@ -173,9 +183,12 @@ func (i *inspection) recover(m mark) (unused []string, err error) {
 		unused, err = s.load(r)
 	}
 	r.state.Compacted = r.base.compacted
-	i.report.State = r.state
-	for n := range r.state.Entries {
-		i.noteTerm(r.state.Entries[n].Position())
+	i.report.State, i.leftovers = r.state, r.leftovers
+	for n, e := range r.state.Entries {
+		i.noteTerm(e.Position())
+		if e.Kind == protocol.EntryConfiguration {
+			i.report.Configurations = append(i.report.Configurations, parseConfiguration(e.Position(), e.Data))
+		}
 		r.state.Entries[n].Data = nil
 	}
 	if t := &r.tail; err == nil && t.size > t.end {
@@ -234,8 +247,11 @@ func (i *inspection) snapshot(s *SnapshotReport, unused bool) error {
 		s.Meta = meta
 		err = set.verify(meta)
 	}
+	if err == nil {
+		err = i.snapshotConfiguration(s)
+	}
 	switch {
-	case err != nil:
+	case err != nil && s.Configuration == nil: // Open takes one that only cannot be read
 		s.Use = "damaged"
 	case s.Meta == i.report.State.Snapshot:
 		s.Use = "newest"

@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"whitewater/pkg/raft/protocol"
 )
 
 func mustInspect(t testing.TB, files *memFS, visit func(RecordReport)) *Report {
@@ -138,6 +140,9 @@ func sameState(t *testing.T, where string, report *Report, found Recovered) {
 	t.Helper()
 	got, want := report.State, found.State
 	for _, fault := range report.Faults {
+		if errors.Is(fault, errUnread) {
+			continue // is for a node to refuse
+		}
 		if !strings.Contains(fault.File, "/snap/") || fault.File == filepath.Join(testDir, snapshotName(want.Snapshot)) {
 			t.Fatalf("%s: accepted with %v", where, fault)
 		}
@@ -146,6 +151,71 @@ func sameState(t *testing.T, where string, report *Report, found Recovered) {
 		len(got.Entries) != len(want.Entries) || report.TornSize != found.TornBytes {
 		t.Fatalf("%s: inspected %+v, recovered %+v", where, got, want)
 	}
+}
+
+// TestInspect_Configurations: those of the log and of snapshots are shown, and what cannot be read is a fault where a
+// node would need it.
+func TestInspect_Configurations(t *testing.T) {
+	files := newMemFS()
+	log, _ := mustOpen(t, testOptions(files))
+	configuration := func(index protocol.Index, text string) protocol.Entry {
+		return protocol.Entry{Index: index, Term: 1, Kind: protocol.EntryConfiguration, Data: []byte(text)}
+	}
+	changing := protocol.Configuration{Joint: true, Members: []protocol.Member{
+		{ID: "n1", Suffrage: protocol.Leaving}, {ID: "n2", Suffrage: protocol.Joining, Address: "127.0.0.1:7102"},
+	}}
+	mustPersist(t, log, persist(1, "n1", entriesFrom(1, 1, 3)...))
+	mustPersist(t, log, persist(1, "n1", configuration(4, "replaced")))
+	mustPersist(t, log, persist(1, "n1", configuration(4, "below the snapshot"), configuration(5, exampleConfiguration)))
+	mustPersist(t, log, persist(1, "n1", configuration(6, string(changing.Encode()))))
+	for _, at := range []protocol.SnapshotMeta{{Position: position(1, 3)}, {Position: position(1, 5), Configuration: exampleConfiguration}} {
+		_, err := log.SaveSnapshot(at, writeData(at.Position))
+		must(t, err)
+	}
+	mustPersist(t, log, protocol.Persist{HardState: log.hard, Compact: position(1, 2)})
+	mustClose(t, log)
+
+	var records []string
+	report := mustInspect(t, files, func(r RecordReport) { records = append(records, r.Text) })
+	if !report.Sound() || fmt.Sprint(report.Bootstrap) != "[n1 n2 n3]" {
+		t.Errorf("faults %v, bootstrap %v", report.Faults, report.Bootstrap)
+	}
+	unread := "cannot be read: configuration: invalid character 'b' looking for beginning of value"
+	if got, want := fmt.Sprint(report.Configurations), "["+unread+" n1, n2 joint: n1 (leaving), n2 (joining)]"; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+	last := report.Snapshots[len(report.Snapshots)-1]
+	if last.Use != "newest" || fmt.Sprint(last.Configuration) != "n1, n2" || last.Configuration.At != position(1, 5) {
+		t.Errorf("%+v", last)
+	}
+	all := strings.Join(records, "\n")
+	for _, line := range []string{
+		"entry 4 of term 1, configuration, 8 bytes, checksum 1ff49363: cannot be read: ", ": joint: n1 (leaving), n2 (joining)",
+		"log compacted through 1.2, newest snapshot at 1.5 (42014 bytes", ", configuration: n1, n2",
+	} {
+		if !strings.Contains(all, line) {
+			t.Errorf("no record %q in\n%s", line, all)
+		}
+	}
+
+	log, _ = mustOpen(t, testOptions(files))
+	mustPersist(t, log, persist(1, "n1", configuration(7, `{"members":[]}`)))
+	_, err := log.SaveSnapshot(withConfiguration(metaAt(position(1, 7)), "nobody"), writeData(position(1, 7)))
+	must(t, err)
+	mustPersist(t, log, persist(1, "n1", configuration(8, `{"members":[]}`)))
+	mustClose(t, log)
+	report = mustInspect(t, files, nil)
+	var faults []string
+	for _, fault := range report.Faults {
+		faults = append(faults, fmt.Sprintf("%s %v", filepath.Base(fault.File), fault.Err))
+	}
+	got := strings.Join(faults, "\n")
+	if len(faults) != 2 || report.Sound() || !strings.Contains(got, "log the configuration at 1.8 cannot be read: configuration: a half without voters") ||
+		!strings.Contains(got, "snap the snapshot's configuration cannot be read: configuration: invalid character") {
+		t.Errorf("got %s", got)
+	}
+	log, _ = mustOpen(t, testOptions(files)) // is for a node to refuse
+	mustClose(t, log)
 }
 
 // TestInspect_RealDirectory: beside a running node and after it; what is no data directory is an error.

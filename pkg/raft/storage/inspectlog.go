@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"whitewater/pkg/raft/protocol"
 )
@@ -47,6 +48,10 @@ func (i *inspection) segment(number uint64) (err error) {
 		return err
 	}
 	s := SegmentReport{File: h.name, Number: number, Bytes: size, Bad: -1}
+	if s.Unused = slices.Contains(i.leftovers, number); s.Unused {
+		i.report.Segments = append(i.report.Segments, s)
+		return nil
+	}
 	head := make([]byte, min(headerBytes, size))
 	if _, err := h.ReadAt(head, 0); err != nil && !errors.Is(err, io.EOF) {
 		return readError(h.name, 0, err)
@@ -136,8 +141,12 @@ func (t *tally) base(b base) error {
 	if b.reset {
 		verb = "log replaced by a snapshot"
 	}
-	t.show("%s through %v, newest snapshot at %v (%d bytes, checksum %08x)",
-		verb, b.compacted, b.snapshot.Position, b.snapshot.Size, b.snapshot.Checksum)
+	members := "no configuration"
+	if text := b.snapshot.Configuration; text != "" {
+		members = "configuration: " + parseConfiguration(b.snapshot.Position, []byte(text)).String()
+	}
+	t.show("%s through %v, newest snapshot at %v (%d bytes, checksum %08x), %s",
+		verb, b.compacted, b.snapshot.Position, b.snapshot.Size, b.snapshot.Checksum, members)
 	return nil
 }
 
@@ -150,6 +159,12 @@ func (t *tally) entry(e protocol.Entry) error {
 	if e.Index >= s.High.Index {
 		s.High = e.Position()
 	}
-	t.show("entry %d of term %d, %v, %d bytes, checksum %08x", e.Index, e.Term, e.Kind, len(e.Data), e.Checksum())
-	return nil
+	const line = "entry %d of term %d, %v, %d bytes, checksum %08x"
+	if e.Kind != protocol.EntryConfiguration {
+		t.show(line, e.Index, e.Term, e.Kind, len(e.Data), e.Checksum())
+		return nil
+	}
+	c := parseConfiguration(e.Position(), e.Data)
+	t.show(line+": %v", e.Index, e.Term, e.Kind, len(e.Data), e.Checksum(), c)
+	return t.checkConfiguration(s.File, t.offset, c)
 }

@@ -40,6 +40,7 @@ type Replica struct {
 	chunkWork signal
 	peers     map[protocol.NodeID]*peer
 	changes   chan Leadership
+	snapshots chan struct{} // holds one while Snapshot is under way: the next one waits
 
 	ctx    context.Context // ends with the replica
 	cancel context.CancelFunc
@@ -71,7 +72,7 @@ func New(opts Options) (*Replica, error) {
 		opts: opts, start: now, node: node,
 		pending: make(map[uint64]*Pending), reads: make(map[uint64]chan protocol.ReadResult),
 		heartbeat: newSignal(), leading: newSignal(), diskWork: newSignal(), applyWork: newSignal(), chunkWork: newSignal(),
-		peers: make(map[protocol.NodeID]*peer), changes: make(chan Leadership, 1),
+		peers: make(map[protocol.NodeID]*peer), changes: make(chan Leadership, 1), snapshots: make(chan struct{}, 1),
 	}
 	r.stats = newStats(now)
 	if opts.Metrics != nil {

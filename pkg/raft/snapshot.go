@@ -10,12 +10,23 @@ import (
 )
 
 // Snapshot is for programs that take snapshots by themselves, as the lab's do: state is what their state machine holds
-// after the entry at index was applied. The log up to there is then covered. Errors: ErrSnapshot, ErrStopped.
+// after the entry at index was applied. The log up to there is then covered. Of several at once each waits for those
+// before it, and Kill waits for one under way. Errors: ErrSnapshot, ErrStopped.
 func (r *Replica) Snapshot(index protocol.Index, state []byte) error {
+	select {
+	case r.snapshots <- struct{}{}:
+		defer func() { <-r.snapshots }()
+	case <-r.ctx.Done():
+		return ErrStopped
+	}
 	r.mu.Lock()
 	at, held := r.node.SnapshotAt(index)
 	free := held && !r.saving && r.opts.Snapshots != nil && r.ctx.Err() == nil
 	r.saving = r.saving || free
+	if free {
+		r.wg.Add(1)
+		defer r.wg.Done()
+	}
 	r.mu.Unlock()
 	switch {
 	case r.Killed():
@@ -106,6 +117,9 @@ func (r *Replica) saveSnapshot(at protocol.SnapshotMeta, write func(io.Writer) e
 func (r *Replica) restore(meta protocol.SnapshotMeta) error {
 	began := time.Now()
 	reader, err := r.opts.Snapshots.OpenSnapshot(meta)
+	if errors.Is(err, ErrNoSnapshot) && r.Status().Snapshot != meta {
+		return nil // the leader's next one took its place meanwhile, and is to be restored instead
+	}
 	if err != nil {
 		return fmt.Errorf("open the snapshot at %v: %w", meta.Position, err)
 	}

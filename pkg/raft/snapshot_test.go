@@ -2,10 +2,14 @@ package raft
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"slices"
+	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"whitewater/pkg/raft/protocol"
@@ -93,6 +97,104 @@ func TestSnapshot_ByTheService(t *testing.T) {
 		}
 		if err := r.Snapshot(last, []byte("state")); !errors.Is(err, ErrSnapshot) {
 			t.Errorf("a snapshot that is not newer: %v", err)
+		}
+	})
+}
+
+// TestSnapshot_SeveralAtOnce: none is refused because another is being saved, so that the newest wins.
+func TestSnapshot_SeveralAtOnce(t *testing.T) {
+	run(t, 1, func(o *Options) { o.SnapshotEntries, o.SnapshotKeep = -1, -1 }, func(c *cluster) {
+		r := c.replicas[c.leader()]
+		first := c.propose("x")
+		last := first
+		for range 4 {
+			last = c.propose("x")
+		}
+		var wg sync.WaitGroup
+		for index := first; index <= last; index++ {
+			wg.Go(func() {
+				if err := r.Snapshot(index, []byte("state")); err != nil && (index == last || !errors.Is(err, ErrSnapshot)) {
+					t.Errorf("Snapshot(%d): %v", index, err)
+				}
+			})
+			synctest.Wait() // the first is being saved
+		}
+		wg.Wait()
+		if s := r.Status(); s.Snapshot.Index != last || s.FirstIndex != last+1 {
+			t.Errorf("snapshot at %d, log from %d, want %d", s.Snapshot.Index, s.FirstIndex, last)
+		}
+	})
+}
+
+// TestSnapshot_KillWaits: nothing is saved any more once Kill has returned.
+func TestSnapshot_KillWaits(t *testing.T) {
+	run(t, 1, func(o *Options) { o.SnapshotEntries, o.SnapshotKeep = -1, -1 }, func(c *cluster) {
+		r := c.replicas[c.leader()]
+		last := c.propose("x")
+		var wg sync.WaitGroup
+		for range 2 { // the second waits for the first
+			wg.Go(func() {
+				if err := r.Snapshot(last, []byte("state")); !errors.Is(err, ErrStopped) {
+					t.Errorf("Snapshot of a killed replica: %v", err)
+				}
+			})
+		}
+		synctest.Wait()
+		if got := c.disks["n1"].state().Snapshot; !got.IsZero() {
+			t.Fatalf("saved already: %+v", got)
+		}
+		r.Kill()
+		if got := c.disks["n1"].state().Snapshot; got.Index != last {
+			t.Errorf("Kill returned while a snapshot was being saved: %+v", got)
+		}
+		wg.Wait()
+	})
+}
+
+// fading loses a snapshot just before it is read.
+type fading struct {
+	*disk
+	lost    protocol.SnapshotMeta
+	proceed chan struct{}
+}
+
+func (f fading) OpenSnapshot(meta protocol.SnapshotMeta) (SnapshotReader, error) {
+	if meta == f.lost {
+		<-f.proceed
+		return nil, ErrNoSnapshot
+	}
+	return f.disk.OpenSnapshot(meta)
+}
+
+// TestSnapshot_ReplacedBeforeItIsRestored: the leader's next snapshot is installed while one waits to be restored.
+func TestSnapshot_ReplacedBeforeItIsRestored(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		at := func(index protocol.Index) protocol.Position { return protocol.Position{Term: 1, Index: index} }
+		machine, d := &machine{}, fading{&disk{}, protocol.SnapshotMeta{Position: at(10)}, make(chan struct{})}
+		r, err := New(Options{
+			ID: "n1", Members: []protocol.NodeID{"n1", "n2", "n3"}, Transport: endpoint{newNetwork(), "n1"},
+			State:   protocol.State{HardState: protocol.HardState{Term: 1}, Snapshot: d.lost, Compacted: at(10)},
+			Storage: d, Snapshots: d, StateMachine: machine, Rand: newRand(1),
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer r.Kill()
+		data, err := json.Marshal([]protocol.Entry{{Index: 20, Term: 1, Data: []byte("x")}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		reply, err := r.Receive("n2", protocol.InstallSnapshotRequest{
+			Term: 1, LeaderID: "n2", LastIncludedIndex: 20, LastIncludedTerm: 1,
+			Size: int64(len(data)), Checksum: crc32.ChecksumIEEE(data), Data: data, Done: true,
+		}).Wait(context.Background())
+		if installed, ok := reply.(protocol.InstallSnapshotReply); !ok || !installed.Installed {
+			t.Fatalf("the snapshot was answered by %+v, %v", reply, err)
+		}
+		close(d.proceed)
+		synctest.Wait()
+		if r.Killed() || machine.last() != 20 || machine.restored != 1 {
+			t.Errorf("restored %d snapshots up to %d, stopped by %v", machine.restored, machine.last(), r.Err())
 		}
 	})
 }

@@ -149,13 +149,13 @@ func doctored() map[string]map[string]func(*Run) {
 		},
 		"log-matching": {
 			"another entry":        func(r *Run) { edit(r, "n3", observe.EventAppend, func(e *observe.Event) { e.Entries[0][1] += 100 }) },
-			"in the final logs":    func(r *Run) { r.Logs["n2"][4].Checksum++ },
-			"another entry before": func(r *Run) { r.Logs["n2"][3] = LogEntry{Index: 4, Term: 1, Checksum: 77} },
-			"terms fall":           func(r *Run) { r.Logs["n2"][3] = LogEntry{Index: 4, Term: 3, Checksum: 77} },
+			"in the final logs":    func(r *Run) { r.Logs["n2"].Entries[4].Checksum++ },
+			"another entry before": func(r *Run) { r.Logs["n2"].Entries[3] = LogEntry{Index: 4, Term: 1, Checksum: 77} },
+			"terms fall":           func(r *Run) { r.Logs["n2"].Entries[3] = LogEntry{Index: 4, Term: 3, Checksum: 77} },
 			"a leader cuts itself": func(r *Run) {
 				insert(r, "n2", 13, observe.Event{Event: observe.EventTruncate, Term: 2, From: 6})
 			},
-			"a final log with a hole": func(r *Run) { r.Logs["n2"][4].Index = 6 },
+			"a final log with a hole": func(r *Run) { r.Logs["n2"].Entries[4].Index = 6 },
 		},
 		"leader-completeness": {
 			"a short log": func(r *Run) {
@@ -221,8 +221,8 @@ func doctored() map[string]map[string]func(*Run) {
 		"durability": {
 			"an old value at the end":    func(r *Run) { r.History[7] = readOf(r.History[7], "v1", 2) },
 			"nothing at the end":         func(r *Run) { r.History[7] = readOf(r.History[7], "", 0) },
-			"a majority lacks the entry": func(r *Run) { r.Logs["n1"], r.Logs["n3"] = r.Logs["n1"][:5], r.Logs["n3"][:5] },
-			"another term stands there":  func(r *Run) { r.Logs["n1"][5].Term, r.Logs["n3"][5].Term = 1, 1 },
+			"a majority lacks the entry": func(r *Run) { cutLogs(r, 5, "n1", "n3") },
+			"another term stands there":  func(r *Run) { r.Logs["n1"].Entries[5].Term, r.Logs["n3"].Entries[5].Term = 1, 1 },
 			"a restart finds less": func(r *Run) {
 				edit(r, "n1", observe.EventStart, func(e *observe.Event) { e.Last = min(e.Last, 2) })
 			},

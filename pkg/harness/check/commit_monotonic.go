@@ -8,7 +8,8 @@ import (
 
 // commitMonotonic: a process's commit index never goes back.
 //
-// After a restart it begins low again, rightly: it is compared within one process alone.
+// After a restart it begins low again, rightly: it is compared within one process alone. An install moves it up to the
+// snapshot's end; a snapshot that ends below it is never installed.
 func commitMonotonic(_ context.Context, run *Run) Finding {
 	d := newDocket(run, "commit-monotonic")
 	for _, node := range run.Nodes {
@@ -41,13 +42,15 @@ func (d *docket) neverFalls(node string, process []observe.Sample, series string
 func (d *docket) commitsClimb(node string, process []observe.Event) {
 	before := uint64(0)
 	for _, e := range process {
-		if e.Event != observe.EventCommit {
+		switch {
+		case e.Event != observe.EventCommit && e.Event != observe.EventInstall:
 			continue
+		case e.Event == observe.EventCommit && e.First <= before:
+			d.breach(e.Mono, node, "%s committed entry %d again after %d (event %d of incarnation %s)", node, e.First, before, e.Seq, e.Inc)
+		case e.Event == observe.EventInstall && e.Last <= before:
+			d.breach(e.Mono, node, "%s installed a snapshot up to entry %d after it had committed %d (event %d of incarnation %s)", node, e.Last, before, e.Seq, e.Inc)
 		}
 		d.saw(1)
-		if e.First <= before {
-			d.breach(e.Mono, node, "%s committed entry %d again after %d (event %d of incarnation %s)", node, e.First, before, e.Seq, e.Inc)
-		}
 		before = e.Last
 	}
 }

@@ -56,7 +56,7 @@ func (r *Run) commitMoves() []move {
 	var seen []move
 	for _, node := range r.Nodes {
 		for _, e := range r.Events[node] {
-			if e.Event == observe.EventCommit {
+			if e.Event == observe.EventCommit || e.Event == observe.EventInstall {
 				seen = append(seen, move{e.Mono, e.Last})
 			}
 		}

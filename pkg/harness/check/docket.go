@@ -112,6 +112,3 @@ func (f Fault) String() string {
 	}
 	return s
 }
-
-// majority is the least number of nodes that any two groups of share a member.
-func (r *Run) majority() int { return len(r.Nodes)/2 + 1 }

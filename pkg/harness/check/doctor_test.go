@@ -1,6 +1,7 @@
 package check
 
 import (
+	"cmp"
 	"slices"
 
 	"whitewater/pkg/harness/observe"
@@ -69,4 +70,36 @@ func become(r *Run, node string, term uint64, role string) {
 
 func votes(r *Run, node string, term uint64, candidate string) {
 	insert(r, node, 13, observe.Event{Event: observe.EventVote, Term: term, Candidate: candidate, Granted: true})
+}
+
+// cutLogs cuts final logs behind an index.
+func cutLogs(r *Run, last uint64, nodes ...string) {
+	for _, node := range nodes {
+		log := r.Logs[node]
+		log.Entries = log.Entries[:last+1-log.First]
+		r.Logs[node] = log
+	}
+}
+
+// reorder puts a node's events in order of their times.
+func reorder(r *Run, node string) {
+	slices.SortStableFunc(r.Events[node], func(a, b observe.Event) int { return cmp.Compare(a.Mono, b.Mono) })
+}
+
+// otherwise are the entries of an event, with another term at index 5.
+func otherwise(e *observe.Event) []observe.Mark {
+	entries := slices.Clone(e.Entries)
+	if e.First <= 5 && 5 <= e.Last {
+		entries[5-e.First] = m(1, 50)
+	}
+	return entries
+}
+
+// rename gives a node's events of one incarnation, from a moment on, to another.
+func rename(r *Run, node, inc, to string, from float64) {
+	for i := range r.Events[node] {
+		if e := &r.Events[node][i]; e.Inc == inc && e.Mono >= int64(from*float64(second)) {
+			e.Inc = to
+		}
+	}
 }

@@ -13,7 +13,8 @@ import (
 //
 // An entry committed by a node whose term was u was committed in u or before, so it concerns leaders of
 // terms above u; no clock is needed. What a node appended durably while it led was on its disk before its
-// candidacy and is taken as part of its log; entries that no event told of are not judged.
+// candidacy and is taken as part of its log; entries that no event told of are not judged. What its snapshot covers
+// counts as held: state-machine-safety shows that snapshots are of what was committed.
 func leaderCompleteness(_ context.Context, run *Run) Finding {
 	d := newDocket(run, "leader-completeness")
 	d.needEvents()
@@ -95,7 +96,7 @@ func reignsOf(events []observe.Event) []reign {
 		if leads {
 			all = append(all, reign{
 				node: e.Node, term: e.Term, mono: e.Mono, inc: e.Inc,
-				log: nodeLog{slots: slices.Clone(log.slots)},
+				log: log.clone(),
 			})
 		}
 	}
@@ -113,7 +114,7 @@ func (d *docket) complete(r reign, committed []commitment) {
 			d.breach(r.mono, r.node, "%s was elected in term %d with a log of %d entries; entry %d (%v) was committed in term %d or before (by %s)",
 				r.node, r.term, r.log.last(), c.index, c.mark, c.term, c.node)
 			return
-		case held.known && held.mark != c.mark:
+		case !held.agrees(slot{mark: c.mark, known: true}):
 			d.breach(r.mono, r.node, "%s was elected in term %d with %v as entry %d; %v was committed there in term %d or before (by %s)",
 				r.node, r.term, held.mark, c.index, c.mark, c.term, c.node)
 			return

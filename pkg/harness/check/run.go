@@ -23,12 +23,26 @@ type Run struct {
 	Faults  []Fault
 
 	Start, End int64
-	Logs       map[string][]LogEntry // by node: the durable log at the end, from index 1
+	Logs       map[string]Log // by node: the durable log at the end
 	Expect     Expectations
 	Limits     Limits
 
 	// Visualization is where linearizability leaves its picture when it fails; "" = nowhere.
 	Visualization string
+}
+
+// Log is a node's final log, as /v1/log shows it: from the first entry that it still holds.
+type Log struct {
+	First   uint64     `json:"first"`
+	Entries []LogEntry `json:"entries"` // of First, First+1, …
+}
+
+// at is the entry of an index, if the log holds it.
+func (l Log) at(index uint64) (LogEntry, bool) {
+	if index < l.First || index-l.First >= uint64(len(l.Entries)) {
+		return LogEntry{}, false
+	}
+	return l.Entries[index-l.First], true
 }
 
 // LogEntry is one entry of a node's final log, as /v1/log shows it.

@@ -87,17 +87,24 @@ func soundRun() *Run {
 			Effect: map[string]float64{"leaders": 1}, MinEffect: map[string]float64{"leaders": 1},
 		}},
 		Expect: Expectations{MinOK: map[load.Kind]int{load.Append: 2}},
-		Logs:   map[string][]LogEntry{},
+		Logs:   map[string]Log{},
 	}
 	soundEvents(run)
 	soundSamples(run)
 	soundHistory(run)
 	for _, node := range run.Nodes {
-		for i, mark := range []observe.Mark{m(1, 1), m(1, 2), m(1, 3), m(2, 4), m(2, 5), m(2, 6)} {
-			run.Logs[node] = append(run.Logs[node], LogEntry{Index: uint64(i + 1), Term: mark.Term(), Checksum: uint32(mark.Checksum())})
-		}
+		run.Logs[node] = logOf(1, m(1, 1), m(1, 2), m(1, 3), m(2, 4), m(2, 5), m(2, 6))
 	}
 	return run
+}
+
+// logOf is a final log.
+func logOf(first uint64, marks ...observe.Mark) Log {
+	log := Log{First: first}
+	for i, mark := range marks {
+		log.Entries = append(log.Entries, LogEntry{Index: first + uint64(i), Term: mark.Term(), Checksum: uint32(mark.Checksum())})
+	}
+	return log
 }
 
 func soundEvents(run *Run) {

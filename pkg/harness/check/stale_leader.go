@@ -103,11 +103,5 @@ func (r *Run) answered(s span, node, other string) bool {
 	if s.calls(node, other, false) {
 		return true
 	}
-	reached := 1
-	for _, peer := range r.Nodes {
-		if peer != node && s.calls(node, peer, false) {
-			reached++
-		}
-	}
-	return reached >= r.majority() && !s.down[node]
+	return !s.down[node] && r.isMajority(func(peer string) bool { return peer == node || s.calls(node, peer, false) })
 }

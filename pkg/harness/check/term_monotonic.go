@@ -10,7 +10,7 @@ import (
 //
 // A term that a node had merely raised in memory may be forgotten by a kill, rightly: nothing rested on it
 // yet. So over a restart only terms count that must have been durable: of a vote, of an election won, of entries
-// written. Within a process every sample counts, and every event that tells the term of its own moment; a vote
+// written, of a snapshot. Within a process every sample counts, and every event that tells the term of its own moment; a vote
 // or an append is told once it is durable, perhaps when the term has moved on.
 func termMonotonic(_ context.Context, run *Run) Finding {
 	d := newDocket(run, "term-monotonic")
@@ -46,7 +46,7 @@ func (d *docket) termsClimb(node string, process []observe.Event, durable *uint6
 // tellsTerm reports whether the event's term was current when it was recorded.
 func tellsTerm(e observe.Event) bool {
 	switch e.Event {
-	case observe.EventStart, observe.EventRole, observe.EventLeader, observe.EventCommit:
+	case observe.EventStart, observe.EventRole, observe.EventLeader, observe.EventCommit, observe.EventSnapshot:
 		return true
 	}
 	return false
@@ -57,10 +57,13 @@ func durableTerm(e observe.Event) uint64 {
 	switch {
 	case e.Event == observe.EventStart,
 		e.Event == observe.EventVote,
+		e.Event == observe.EventInstall,
 		e.Event == observe.EventRole && e.Role == observe.RoleLeader:
 		return e.Term
 	case e.Event == observe.EventAppend && e.Durable && len(e.Entries) > 0:
 		return e.Entries[len(e.Entries)-1].Term()
+	case e.Event == observe.EventSnapshot:
+		return e.LastTerm
 	}
 	return 0
 }

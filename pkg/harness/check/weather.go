@@ -104,7 +104,7 @@ func (r *Run) core(s span, overTroubled bool) map[string]bool {
 				members = append(members, node)
 			}
 		}
-		if len(members) >= r.majority() && s.mutual(members, overTroubled) {
+		if r.isMajority(func(n string) bool { return slices.Contains(members, n) }) && s.mutual(members, overTroubled) {
 			for _, node := range members {
 				core[node] = true
 			}

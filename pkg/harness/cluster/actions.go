@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"syscall"
 	"time"
 
@@ -190,19 +191,46 @@ func (c *Cluster) Power(ids []string) (map[string]Cut, error) {
 	return cuts, nil
 }
 
+// losePower takes from the node's disk what was not durable; the node is down.
 func (n *Node) losePower() (Cut, error) {
-	events, err := observe.ReadEvents(n.EventLog())
-	if err != nil {
+	if err := n.readSteps(); err != nil {
 		return Cut{}, err
+	}
+	return n.disk.cut(n.DataDir())
+}
+
+// readSteps tells the disk what the event log has told since the last call.
+func (n *Node) readSteps() error {
+	events, err := observe.ReadEvents(n.EventLog())
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil // the node has not run yet
+	}
+	if err != nil {
+		return err
 	}
 	var ops []FileOp
 	for _, e := range events[n.consumed:] {
 		switch e.Event {
-		case "create", "rename", "remove", "sync", "syncdir":
+		case observe.EventCreate, observe.EventRename, observe.EventRemove, observe.EventSync, observe.EventSyncDir:
 			ops = append(ops, FileOp{Op: e.Event, File: e.File, To: e.To, Length: e.Length})
 		}
 	}
 	n.consumed = len(events)
 	n.disk.observe(ops)
-	return n.disk.cut(n.DataDir())
+	return nil
+}
+
+// settle looks before a start whether the process before has left the disk ahead of its event log.
+func (c *Cluster) settle(n *Node) error {
+	if c.opts.NoEvents {
+		return nil
+	}
+	if err := n.readSteps(); err != nil {
+		return fmt.Errorf("event log of %s: %w", n.ID, err)
+	}
+	ahead, err := n.disk.settle(n.DataDir())
+	if ahead != "" {
+		c.opts.Logger.Info("disk ahead of the event log", "node", n.ID, "why", ahead)
+	}
+	return err
 }

@@ -21,7 +21,8 @@
 //
 // A killed process loses nothing that it had written: the page cache stays. Power kills it and then
 // takes from its data directory what its event log does not show to be synced: bytes behind the
-// length of a file's last sync, and names made since their directory's last sync. See disk.go.
+// length of a file's last sync, and names made since their directory's last sync. What was removed stays
+// removed; a disk that is ahead of the event log is left as it is. See disk.go.
 //
 // # What it does not do
 //

@@ -106,6 +106,9 @@ func (c *Cluster) launch(ctx context.Context, nodes []*Node) error {
 		if err := os.MkdirAll(n.Dir, 0o755); err != nil {
 			return err
 		}
+		if err := c.settle(n); err != nil {
+			return err
+		}
 		p, err := startProcess(c.launcher, n.ID, n.Dir, c.program(), c.arguments(n, c.position(n))...)
 		if err != nil {
 			return err

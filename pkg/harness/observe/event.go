@@ -16,6 +16,8 @@ const (
 	EventTruncate = "truncate"
 	EventCommit   = "commit"
 	EventApply    = "apply"
+	EventSnapshot = "snapshot"
+	EventInstall  = "install"
 	EventSync     = "sync"
 	EventCreate   = "create"
 	EventRemove   = "remove"
@@ -48,7 +50,7 @@ type Event struct {
 	Event string `json:"event"`
 
 	VotedFor string `json:"voted_for,omitempty"` // start
-	LastTerm uint64 `json:"last_term,omitempty"` // start
+	LastTerm uint64 `json:"last_term,omitempty"` // start, snapshot, install
 
 	Role   string `json:"role,omitempty"`   // role, commit
 	Reason string `json:"reason,omitempty"` // role, stop
@@ -57,8 +59,10 @@ type Event struct {
 	Candidate string `json:"candidate,omitempty"` // vote
 	Granted   bool   `json:"granted,omitempty"`   // vote
 
-	First   uint64 `json:"first,omitempty"`   // append, durable, commit, apply
-	Last    uint64 `json:"last,omitempty"`    // the same, and start: the last index of the log
+	// First and Last bound the entries of append, durable, commit and apply, and the log of start. A snapshot
+	// reaches Last, and the log begins behind First; an install's log begins behind Last.
+	First   uint64 `json:"first,omitempty"`
+	Last    uint64 `json:"last,omitempty"`
 	Entries []Mark `json:"entries,omitempty"` // append, commit, apply: First … Last
 	Durable bool   `json:"durable,omitempty"` // append
 

@@ -125,6 +125,10 @@ func decodeEvent(line []byte) (Event, error) {
 		if e.First == 0 || e.Last < e.First || uint64(len(e.Entries)) != e.Last-e.First+1 {
 			return Event{}, fmt.Errorf("%s of %d to %d with %d entries", e.Event, e.First, e.Last, len(e.Entries))
 		}
+	case EventSnapshot, EventInstall:
+		if e.Last == 0 || e.First > e.Last {
+			return Event{}, fmt.Errorf("%s up to %d, of a log that begins behind %d", e.Event, e.Last, e.First)
+		}
 	}
 	return e, nil
 }

@@ -129,12 +129,12 @@ func (r *run) fetchLogs(ctx context.Context) {
 		if e.State != cluster.Running {
 			continue
 		}
-		entries, err := fetchLog(ctx, client, e.HTTP)
+		log, err := fetchLog(ctx, client, e.HTTP)
 		if err != nil {
 			r.find("node-log", check.Unknown, fmt.Errorf("%s: %w", e.ID, err))
 			continue
 		}
-		r.logs[e.ID] = entries
+		r.logs[e.ID] = log
 	}
 }
 

@@ -57,7 +57,7 @@ type run struct {
 	late     map[string]bool // those of them, by name, that are about time
 	began    int64           // when the load began
 	ended    int64           // when it had ended
-	logs     map[string][]check.LogEntry
+	logs     map[string]check.Log
 
 	proxyGone bool          // it ended during the run
 	still     time.Duration // longest time for which a process got no processor
@@ -70,7 +70,7 @@ type run struct {
 // Run carries out a scenario and judges it. An error is the harness' own failure, such as a folder
 // that cannot be written, or a [*cluster.SettingsError] if the nodes refuse the file's flags; whatever the cluster does is in the result. No process is left when it returns.
 func Run(ctx context.Context, s *Scenario, o Options) (Result, error) {
-	r := &run{s: s, o: o, bound: map[string][]string{}, logs: map[string][]check.LogEntry{}, late: map[string]bool{}}
+	r := &run{s: s, o: o, bound: map[string][]string{}, logs: map[string]check.Log{}, late: map[string]bool{}}
 	started := time.Now()
 	if err := r.folder(); err != nil {
 		return Result{}, errors.Join(err, r.closeFiles())

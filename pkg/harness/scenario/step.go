@@ -203,7 +203,7 @@ func (r *run) act(ctx context.Context, i int, st *Step) ([]string, error) {
 		e.Effect[effectExits] = float64(len(nodes))
 		for node, cut := range cuts {
 			e.Effect[effectBytes] += float64(cut.Bytes)
-			r.log.Info("power lost", "node", node, "bytes", cut.Bytes, "files", cut.Files, "names", cut.Names)
+			r.log.Info("power lost", "node", node, "bytes", cut.Bytes, "files", cut.Files, "names", cut.Names, "spared", cut.Spare)
 		}
 	}
 	return nodes, err

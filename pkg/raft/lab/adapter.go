@@ -2,15 +2,16 @@ package lab
 
 import (
 	"context"
-	"encoding/binary"
-	"encoding/gob"
 	"errors"
+	"io"
 	"math/rand/v2"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
 
 	"whitewater/pkg/raft"
+	"whitewater/pkg/raft/lab/blob"
 	"whitewater/pkg/raft/protocol"
 )
 
@@ -23,21 +24,27 @@ type Raft struct {
 // Make starts server me of those that peers lead to, from what persister holds; it panics on bytes that no Raft has
 // saved, as the suite's form has no place for an error. A suite with other timers changes the options.
 func Make[C Caller](peers []C, me int, persister Persister, applyCh chan ApplyMsg, change ...func(*raft.Options)) *Raft {
-	gob.Register(protocol.AppendEntriesRequest{})
-	gob.Register(protocol.AppendEntriesReply{})
-	gob.Register(protocol.RequestVoteRequest{})
-	gob.Register(protocol.RequestVoteReply{})
-	h := &host{persister: persister, applyCh: applyCh, peers: map[protocol.NodeID]Caller{}, saved: make([]protocol.Entry, 1)}
+	register(
+		protocol.AppendEntriesRequest{}, protocol.AppendEntriesReply{}, protocol.RequestVoteRequest{}, protocol.RequestVoteReply{},
+		protocol.InstallSnapshotRequest{}, protocol.InstallSnapshotReply{}, protocol.TimeoutNowRequest{}, protocol.TimeoutNowReply{},
+	)
+	disk, state, err := blob.Open(persister)
+	if err != nil {
+		panic(err)
+	}
+	h := &host{applyCh: applyCh, peers: map[protocol.NodeID]Caller{}}
 	o := raft.Options{
-		Transport: h, Storage: h, StateMachine: h, Rand: rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())),
+		Transport: h, Storage: disk, Snapshots: disk, State: state, StateMachine: h,
+		Rand:              rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())),
 		HeartbeatInterval: 110 * time.Millisecond, ElectionTimeout: 500 * time.Millisecond,
 		RPCTimeout: time.Second, MaxPending: 1 << 20, DisableNoop: true, DisableCheckQuorum: true,
+		SnapshotEntries: -1, SnapshotKeep: -1, MaxSnapshotSenders: len(peers),
 	}
 	for server, peer := range peers {
 		o.Members = append(o.Members, protocol.NodeID(strconv.Itoa(server)))
 		h.peers[o.Members[server]] = peer
 	}
-	o.ID, h.id, o.State = o.Members[me], o.Members[me], h.load()
+	o.ID, h.id = o.Members[me], o.Members[me]
 	for _, c := range change {
 		c(&o)
 	}
@@ -61,6 +68,12 @@ func (rf *Raft) GetState() (int, bool) {
 	return int(term), isLeader
 }
 
+// Snapshot gives the service's state as it is after index: the log up to there is dropped. It returns when that is
+// saved, and may be called from where applied messages are received. What is not newer than the last one is ignored.
+func (rf *Raft) Snapshot(index int, snapshot []byte) {
+	_ = rf.replica.Snapshot(protocol.Index(index), slices.Clone(snapshot)) // the suite's form has no place for an error
+}
+
 // Kill ends the server, and then closes the apply channel.
 func (rf *Raft) Kill() { rf.kill() }
 
@@ -75,14 +88,11 @@ func (rf *Raft) Receive(args, reply *Message) {
 	reply.Body, _ = rf.replica.Receive(args.From, args.Body).Wait(context.Background())
 }
 
-// host is the suite's network, disk and apply channel, as a replica wants them.
+// host is the suite's network and apply channel, as a replica wants them.
 type host struct {
-	id                protocol.NodeID
-	peers             map[protocol.NodeID]Caller
-	persister         Persister
-	saved             []protocol.Entry // the log; in its place 0 term and vote
-	applyCh           chan<- ApplyMsg
-	raft.ApplyChannel // its Snapshot and Restore, never called without Options.Snapshots
+	id      protocol.NodeID
+	peers   map[protocol.NodeID]Caller
+	applyCh chan<- ApplyMsg
 }
 
 // Call implements raft.Transport. It ends with ctx; what the network still holds is left to itself.
@@ -106,45 +116,31 @@ func (h *host) Call(ctx context.Context, to protocol.NodeID, body protocol.Body,
 	return nil, errors.New("the call got no reply")
 }
 
-// Persist implements raft.Storage: the persister gets the whole state at each save.
-func (h *host) Persist(batches ...protocol.Persist) error {
-	for _, b := range batches {
-		h.saved[0] = protocol.Entry{Term: b.HardState.Term, Data: []byte(b.HardState.VotedFor)}
-		for _, e := range b.Entries {
-			h.saved = append(h.saved[:e.Index], e)
-		}
-	}
-	state := make([]byte, 0, 32*len(h.saved))
-	for _, e := range h.saved {
-		state = binary.AppendUvarint(binary.AppendUvarint(state, uint64(e.Term)), uint64(len(e.Data)))
-		state = append(state, e.Data...)
-	}
-	h.persister.SaveRaftState(state)
-	return nil
-}
-
-func (h *host) load() protocol.State {
-	state := h.persister.ReadRaftState()
-	for i := 0; len(state) > 0; i++ {
-		term, n := binary.Uvarint(state)
-		size, m := binary.Uvarint(state[n:])
-		e := protocol.Entry{Index: protocol.Index(i), Term: protocol.Term(term), Data: state[n+m:][:size]}
-		h.saved, state = append(h.saved[:i], e), state[n+m:][size:]
-	}
-	hard := protocol.HardState{Term: h.saved[0].Term, VotedFor: protocol.NodeID(h.saved[0].Data)}
-	return protocol.State{HardState: hard, Entries: h.saved[1:]}
-}
-
 // Apply implements raft.StateMachine.
 func (h *host) Apply(ctx context.Context, entries []protocol.Entry) error {
 	for _, e := range entries {
 		msg := ApplyMsg{CommandValid: true, CommandIndex: int(e.Index)}
 		decode(e.Data, &msg.Command)
-		select {
-		case h.applyCh <- msg:
-		case <-ctx.Done():
-			return nil
-		}
+		h.send(ctx, msg)
 	}
 	return nil
+}
+
+// Restore implements raft.StateMachine.
+func (h *host) Restore(ctx context.Context, at protocol.Position, snapshot io.Reader) error {
+	data, err := io.ReadAll(snapshot)
+	if err == nil {
+		h.send(ctx, ApplyMsg{SnapshotValid: true, Snapshot: data, SnapshotTerm: int(at.Term), SnapshotIndex: int(at.Index)})
+	}
+	return err
+}
+
+// Snapshot implements raft.StateMachine. It is never called: the service itself takes the snapshots.
+func (h *host) Snapshot() (func(io.Writer) error, error) { return nil, raft.ErrSnapshot }
+
+func (h *host) send(ctx context.Context, msg ApplyMsg) {
+	select {
+	case h.applyCh <- msg:
+	case <-ctx.Done():
+	}
 }

@@ -73,6 +73,10 @@ func (s sink) Record(e raft.Event) uint64 {
 		j.vote(s.server, e)
 	case e.Name == "commit":
 		j.commit(s.server, e)
+	case e.Name == "install" || e.Name == "snapshot":
+		if c, ok := j.committed[e.Last]; !ok || c.term != e.LastTerm {
+			j.t.Errorf("server %d: event %s at %d.%d, which nobody committed", s.server, e.Name, e.LastTerm, e.Last)
+		}
 	}
 	return 0
 }
@@ -116,6 +120,13 @@ func (j *judge) sent(from, to int, args any) {
 		beats = beats[1:]
 	}
 	j.beats[link] = beats
+}
+
+// committedTerm is the term of the entry committed at index; 0: none is.
+func (j *judge) committedTerm(index int) int {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return int(j.committed[protocol.Index(index)].term)
 }
 
 // leaderships is how often a server took office.

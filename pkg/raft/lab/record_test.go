@@ -5,20 +5,24 @@ import (
 	"fmt"
 	"sync"
 	"testing"
+
+	"whitewater/pkg/raft/protocol"
 )
 
 // record is what each server has applied, over all its incarnations, and what was offered.
 type record struct {
 	t *testing.T
 
-	mu       sync.Mutex // guards all below
-	applied  []map[int]any
-	accepted map[any]int // how often a server took a command
-	err      error
+	mu        sync.Mutex // guards all below
+	applied   []map[int]any
+	accepted  map[any]int // how often a server took a command
+	snapshots snapshotRecord
+	err       error
 }
 
 func newRecord(t *testing.T, n int) *record {
 	r := &record{t: t, accepted: map[any]int{}}
+	r.snapshots.contents, r.snapshots.onDisk = map[int][]byte{}, map[int]protocol.Index{}
 	for range n {
 		r.applied = append(r.applied, map[int]any{})
 	}

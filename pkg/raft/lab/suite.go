@@ -13,17 +13,31 @@ type Caller interface {
 	Call(method string, args, reply any) bool
 }
 
-// Persister is a server's disk: the bytes saved last survive a crash.
+// Persister is a server's disk: the bytes saved last, both of one save, survive a crash. A suite that names its Save
+// otherwise, or has one for the state alone, needs a method here.
 type Persister interface {
-	SaveRaftState(state []byte)
+	Save(state, snapshot []byte)
 	ReadRaftState() []byte
+	ReadSnapshot() []byte
 }
 
-// ApplyMsg is one committed command.
+// ApplyMsg is one committed command, or the service's state up to an index, in the place of the commands.
 type ApplyMsg struct {
 	CommandValid bool
 	Command      any
 	CommandIndex int
+
+	SnapshotValid bool
+	Snapshot      []byte
+	SnapshotTerm  int
+	SnapshotIndex int
+}
+
+// register makes the types that travel in an interface known to the codec.
+func register(values ...any) {
+	for _, value := range values {
+		gob.Register(value)
+	}
 }
 
 // encode panics on a type that gob does not know: as in the suite's own calls, that is the suite's mistake.

@@ -25,6 +25,8 @@ type suite struct {
 	judge  *judge
 	record *record
 	quorum bool // leaders look for their quorum, as the library's do, in half of all tests
+	chunk  int  // bytes of a snapshot in a call; 0: the library's default
+	part   part
 	began  time.Time
 	ended  chan struct{} // closed when the test is over or its time is up
 	ending sync.Once
@@ -35,6 +37,14 @@ type suite struct {
 	used    faults
 	settled int // leaderships when the first leader had been seen; 0: not yet
 }
+
+// part is what stands on each server.
+type part int
+
+const (
+	plain     part = iota // who only notes what was applied
+	snapshots             // a service that takes snapshots
+)
 
 // server is one of them, over all its incarnations.
 type server struct {
@@ -67,13 +77,18 @@ func seedOf(t *testing.T) uint64 {
 // run runs test with n connected servers in a bubble of its own, and then judges all that has happened.
 func run(t *testing.T, n int, test func(s *suite)) {
 	t.Helper()
+	inBubble(t, n, plain, test)
+}
+
+func inBubble(t *testing.T, n int, part part, test func(s *suite)) {
+	t.Helper()
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		rng := rand.New(rand.NewPCG(seedOf(t), 1))
 		s := &suite{
 			t: t, n: n, rng: rng, began: time.Now(), ended: make(chan struct{}),
 			net:   newNetwork(rand.New(rand.NewPCG(rng.Uint64(), 2))),
-			judge: newJudge(t), record: newRecord(t, n), quorum: rng.IntN(2) == 0,
+			judge: newJudge(t), record: newRecord(t, n), quorum: rng.IntN(2) == 0, chunk: rng.IntN(2) * 1000, part: part,
 		}
 		s.net.watch = s.judge.sent
 		s.net.set(func(m *mode) { m.longDelays = true })
@@ -93,7 +108,7 @@ func run(t *testing.T, n int, test func(s *suite)) {
 			time.Sleep(5 * time.Second) // clients of a failed test look once more, and end
 		})
 		for i := range n {
-			s.servers = append(s.servers, &server{disk: &persister{}})
+			s.servers = append(s.servers, &server{disk: s.newDisk(i)})
 			s.start(i)
 		}
 		s.connect(s.all()...)
@@ -132,8 +147,12 @@ func (s *suite) passed() {
 	s.record.finish()
 	s.effects()
 	got := s.net.traffic()
-	s.t.Logf("passed: %.1f s, check-quorum %v, %d peers, %d calls, %d bytes, %d committed, %d leaders, %d logs cut, largest state %d bytes",
+	s.t.Logf("passed: %.1f s, check-quorum %v, %d peers, %d calls, %d bytes, %d committed, %d leaders, %d logs cut, last state %d bytes",
 		time.Since(s.began).Seconds(), s.quorum, s.n, got.calls, got.bytes, s.record.last(), s.judge.leaderships(), s.judge.events("truncate"), s.largest())
+	if s.part == snapshots {
+		s.t.Logf("%d snapshots taken, %d restored at a start, %d installed in calls of %d bytes, largest state ever %d bytes",
+			s.judge.events("snapshot"), s.record.restores(), s.judge.events("install"), s.chunk, s.most())
+	}
 }
 
 // effects fails a test of which a fault never took effect, and one without faults that changed its leader.
@@ -188,12 +207,16 @@ func (s *suite) start(i int) {
 		v.links = append(v.links, &link{net: s.net, from: i, to: to})
 	}
 	applyCh := make(chan ApplyMsg)
-	seed := s.rng.Uint64()
+	seed, saved := s.rng.Uint64(), v.disk.ReadSnapshot()
 	v.rf = Make(v.links, i, v.disk, applyCh, func(o *raft.Options) {
 		o.Rand, o.Events = rand.New(rand.NewPCG(seed, 3)), s.judge.sink(i)
-		o.DisableCheckQuorum = !s.quorum
+		o.DisableCheckQuorum, o.SnapshotChunkBytes = !s.quorum, s.chunk
 	})
-	go s.record.apply(i, applyCh)
+	if s.part == snapshots {
+		go (&applier{record: s.record, judge: s.judge, server: i, rf: v.rf}).run(applyCh, saved)
+	} else {
+		go s.record.apply(i, applyCh)
+	}
 	s.net.setServer(i, v.rf)
 }
 
@@ -201,10 +224,10 @@ func (s *suite) start(i int) {
 func (s *suite) crash(i int) {
 	i %= s.n
 	if v := s.servers[i]; s.live(i) != nil {
-		s.disconnect(i)
+		s.wire(i, false)
 		s.net.setServer(i, nil)
 		s.mu.Lock()
-		v.disk = v.disk.copy()
+		v.disk = v.disk.freeze()
 		s.used.crash = true
 		s.mu.Unlock()
 		s.kill(i)
@@ -235,6 +258,9 @@ func (s *suite) disconnect(servers ...int) {
 	for _, i := range servers {
 		s.wire(i, false)
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.used.cut = true
 }
 
 func (s *suite) wire(i int, up bool) {
@@ -242,7 +268,6 @@ func (s *suite) wire(i int, up bool) {
 	defer s.mu.Unlock()
 	i %= s.n
 	s.servers[i].connected = up
-	s.used.cut = s.used.cut || !up
 	for j, other := range s.servers {
 		if (!up || other.connected) && other.links != nil {
 			s.servers[i].links[j].setUp(up)
@@ -290,40 +315,3 @@ func (s *suite) command() int {
 func (s *suite) milliseconds(n int) time.Duration {
 	return time.Duration(s.draw(n)) * time.Millisecond
 }
-
-// largest is the size of the largest saved state, crashed servers included.
-func (s *suite) largest() int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	size := 0
-	for _, v := range s.servers {
-		size = max(size, v.disk.size())
-	}
-	return size
-}
-
-// persister is a server's disk in memory. With a delay, a crash may come between a save and its effect.
-type persister struct {
-	mu    sync.Mutex
-	state []byte
-	delay func() time.Duration // nil: saves take no time
-}
-
-func (p *persister) SaveRaftState(state []byte) {
-	if p.delay != nil {
-		time.Sleep(p.delay())
-	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.state = state
-}
-
-func (p *persister) ReadRaftState() []byte {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.state
-}
-
-func (p *persister) size() int { return len(p.ReadRaftState()) }
-
-func (p *persister) copy() *persister { return &persister{state: p.ReadRaftState(), delay: p.delay} }

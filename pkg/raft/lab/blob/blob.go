@@ -81,8 +81,7 @@ func (d *Disk) cover(meta protocol.SnapshotMeta, entries []protocol.Entry, snaps
 }
 
 // SaveSnapshot implements raft.Snapshots.
-func (d *Disk) SaveSnapshot(at protocol.Position, write func(io.Writer) error) (protocol.SnapshotMeta, error) {
-	meta := protocol.SnapshotMeta{Position: at}
+func (d *Disk) SaveSnapshot(meta protocol.SnapshotMeta, write func(io.Writer) error) (protocol.SnapshotMeta, error) {
 	var data bytes.Buffer
 	if err := write(&data); err != nil {
 		return meta, err

@@ -64,7 +64,7 @@ func persist(t *testing.T, d *Disk, batches ...protocol.Persist) {
 
 func save(t *testing.T, d *Disk, at protocol.Position, text string) protocol.SnapshotMeta {
 	t.Helper()
-	meta, err := d.SaveSnapshot(at, func(w io.Writer) error {
+	meta, err := d.SaveSnapshot(protocol.SnapshotMeta{Position: at}, func(w io.Writer) error {
 		_, err := io.WriteString(w, text)
 		return err
 	})
@@ -147,7 +147,7 @@ func TestDisk_SnapshotTakesTheLogsPlace(t *testing.T) {
 		t.Errorf("a snapshot that is being read gave %q, %v", data, err)
 	}
 	failed := errors.New("no")
-	if _, err := d.SaveSnapshot(at(2, 15), func(io.Writer) error { return failed }); !errors.Is(err, failed) {
+	if _, err := d.SaveSnapshot(protocol.SnapshotMeta{Position: at(2, 15)}, func(io.Writer) error { return failed }); !errors.Is(err, failed) {
 		t.Errorf("a snapshot that cannot be written: %v", err)
 	}
 }

@@ -22,7 +22,7 @@ var (
 	entryKinds       = []string{"command", "noop", "configuration"}
 	readModes        = []string{"read_index", "lease"}
 	readResults      = []string{"ok", "not_leader", "timeout"}
-	peerStates       = []string{"probe", "replicate", "snapshot"}
+	peerStates       = []protocol.PeerState{protocol.Probe, protocol.Replicate, protocol.Install}
 	snapshotResults  = []string{"ok", "error"}
 	directions       = []string{"sent", "received"}
 	busyLoops        = []string{"apply", "disk", "lock", "replicate"}
@@ -294,7 +294,7 @@ func (s *scrape) takeReplication(r *Replica, status Status) {
 		s.gauge("raft_peer_inflight_requests", float64(p.Inflight), peer)
 		s.gauge("raft_peer_contact_age_seconds", s.age(p.Contact), peer)
 		for _, state := range peerStates {
-			s.state("raft_peer_state", p.State == state, peer, state)
+			s.state("raft_peer_state", p.State == state, peer, string(state))
 		}
 	}
 	s.counters("raft_snapshots_created_total", st.snapshotsCreated, snapshotResults)

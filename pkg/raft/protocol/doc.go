@@ -27,7 +27,7 @@
 //   - LeaderCompleteness: nothing at or below the commit index is ever cut.
 //   - StateMachineSafety: applied ≤ committed, and neither goes back.
 //
-// One function, become, changes the role; its table is testdata/transitions.golden.
+// One function, become, changes the role; its table, and that of a leader's peers, is on docs/raft.md.
 //
 // # What it does not do
 //

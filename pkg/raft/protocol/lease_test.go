@@ -99,7 +99,7 @@ func TestBounds_InBytes(t *testing.T) {
 		t.Errorf("%d bytes left at once, want at most 25", got)
 	}
 	n.progress["n2"].flights[ticket] = flight{kind: entriesFlight, last: first.Entries[len(first.Entries)-1].Index, bytes: 25}
-	n.progress["n2"].replicating = true
+	n.progress["n2"].state = Replicate
 	for _, m := range n.Replicate(now, "n2").Send {
 		if request := m.Body.(AppendEntriesRequest); len(request.Entries) > 0 {
 			t.Errorf("%d entries more with 25 bytes on their way", len(request.Entries))

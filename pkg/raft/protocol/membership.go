@@ -130,7 +130,7 @@ func (n *Node) trackPeers() {
 		// One that was removed and comes back begins anew: its directory may be another.
 		if p := n.progress[id]; p == nil || !p.departs.IsZero() {
 			last := n.log.last().Index
-			n.progress[id] = &progress{next: last + 1, limit: n.opts.MaxBatch, contact: n.now, roundEnd: last, roundBegan: n.now}
+			n.progress[id] = &progress{state: Probe, next: last + 1, limit: n.opts.MaxBatch, contact: n.now, roundEnd: last, roundBegan: n.now}
 		}
 	}
 }

@@ -249,7 +249,7 @@ func (n *Node) Snapshot() SnapshotMeta { return n.snapshot }
 // SendsSnapshot reports whether a snapshot is on its way to peer.
 func (n *Node) SendsSnapshot(peer NodeID) bool {
 	p := n.progress[peer]
-	return p != nil && p.sending != nil
+	return p != nil && p.state == Install
 }
 
 // Entries returns up to count durable entries from index from on, or from the first that is held.
@@ -287,8 +287,8 @@ type Status struct {
 // PeerStatus is a leader's view of one peer.
 type PeerStatus struct {
 	MatchIndex Index
-	Inflight   int       // requests outstanding
-	State      string    // probe, replicate, snapshot
+	Inflight   int // requests outstanding
+	State      PeerState
 	Contact    time.Time // its last answer
 }
 
@@ -306,7 +306,7 @@ func (n *Node) Status() Status {
 		s.QuorumHeard = n.quorumContact()
 		s.Peers = make(map[NodeID]PeerStatus, len(n.progress))
 		for peer, p := range n.progress {
-			s.Peers[peer] = PeerStatus{MatchIndex: p.match, Inflight: len(p.flights), State: p.state(), Contact: p.contact}
+			s.Peers[peer] = PeerStatus{MatchIndex: p.match, Inflight: len(p.flights), State: p.state, Contact: p.contact}
 		}
 	}
 	return s

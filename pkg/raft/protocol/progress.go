@@ -8,13 +8,11 @@ import (
 // maxHeartbeats is how many heartbeats may wait for one peer's answer.
 const maxHeartbeats = 2
 
-// progress is a leader's view of one peer. It probes with one request at a time until the logs are
-// known to agree somewhere, then replicates with up to Options.MaxInflight; a peer whose next entry the log holds no
-// more is sent a snapshot.
+// progress is a leader's view of one peer.
 type progress struct {
 	match, next Index // matchIndex and nextIndex (Figure 2)
-	replicating bool
-	epoch       uint64            // counts spells of probing: answers of an earlier one move nothing back
+	state       PeerState
+	epoch       uint64            // see become
 	flights     map[uint64]flight // requests without an answer yet, by ticket
 	limit       int               // entries in the next batch: halved by a failure, doubled by a success
 	retryAt     time.Time         // nothing is sent before, after a failure
@@ -25,7 +23,7 @@ type progress struct {
 	roundSent   uint64            // the latest round of reads that a request asks to confirm
 	roundAcked  uint64            // the latest round that the peer has confirmed
 	leaseFrom   time.Time         // when the latest answered sign of life was sent
-	sending     *sending          // a snapshot; nil: none
+	sending     sending           // in state Install
 	stranger    bool              // another data directory answers under the peer's name: it is sent no entries
 	departs     time.Time         // of a removed peer: it is served until then; zero: it is a member
 
@@ -57,18 +55,6 @@ type flight struct {
 	sent    time.Time
 }
 
-func (p *progress) probing() bool { return !p.replicating }
-
-func (p *progress) state() string {
-	switch {
-	case p.sending != nil:
-		return "snapshot"
-	case p.replicating:
-		return "replicate"
-	}
-	return "probe"
-}
-
 // count tells how many flights of a kind are out; of entries, those of this epoch.
 func (p *progress) count(kind flightKind) int {
 	count := 0
@@ -90,9 +76,8 @@ func (p *progress) inflightBytes() int {
 }
 
 // probe goes back to one request at a time, from next on.
-func (p *progress) probe(next Index) {
-	p.replicating = false
-	p.epoch++
+func (p *progress) probe(trigger peerTrigger, next Index) {
+	p.become(trigger)
 	p.next = max(p.match+1, next)
 }
 
@@ -144,7 +129,10 @@ func (n *Node) HeartbeatWritten(now time.Time, to NodeID, ticket uint64) {
 
 func (n *Node) sendEntries(peer NodeID, p *progress) {
 	window, limit := n.opts.MaxInflight, p.limit
-	if p.probing() {
+	switch p.state {
+	case Install:
+		return
+	case Probe:
 		window = 1
 		if p.next != p.match+1 {
 			limit = 1 // the question is where the logs agree; more would most likely be sent in vain
@@ -158,7 +146,7 @@ func (n *Node) sendEntries(peer NodeID, p *progress) {
 		entries := n.log.batch(next, limit, min(room, n.opts.MaxBatchBytes))
 		last := entries[len(entries)-1].Index
 		n.sendAppend(peer, p, flight{kind: entriesFlight, prev: next - 1, last: last, bytes: dataBytes(entries)}, entries)
-		if p.replicating {
+		if p.state == Replicate {
 			p.next = last + 1
 		}
 	}
@@ -193,7 +181,7 @@ func (n *Node) sendHeartbeat(peer NodeID, p *progress) {
 		return
 	}
 	prev := p.next - 1
-	if p.probing() && p.asking(prev) && n.now.Sub(p.lastSent) < n.opts.HeartbeatInterval {
+	if p.state == Probe && p.asking(prev) && n.now.Sub(p.lastSent) < n.opts.HeartbeatInterval {
 		prev = p.match // the question has only just left: one rejection tells enough
 	}
 	if _, held := n.log.term(prev); !held {
@@ -278,7 +266,7 @@ func (n *Node) handleAppendEntriesReply(m Message, reply AppendEntriesReply) {
 		n.advanceCommit()
 		n.advanceChange()
 	} else if p.current(f) {
-		p.probe(min(f.prev, n.resumeAt(f.prev, reply)))
+		p.probe(logsDiffer, min(f.prev, n.resumeAt(f.prev, reply)))
 	}
 	n.finishReads()
 }
@@ -286,14 +274,14 @@ func (n *Node) handleAppendEntriesReply(m Message, reply AppendEntriesReply) {
 // current reports whether a rejection of f says something new: it is of this epoch, above what is known to
 // match and, while probing, the question that is open.
 func (p *progress) current(f flight) bool {
-	return f.epoch == p.epoch && f.prev > p.match && (p.replicating || f.prev == p.next-1)
+	return f.epoch == p.epoch && f.prev > p.match && (p.state == Replicate || p.state == Probe && f.prev == p.next-1)
 }
 
 // succeeded moves match forward, never back.
 func (p *progress) succeeded(f flight, maxBatch int) {
 	p.match = max(p.match, f.last)
-	if f.epoch == p.epoch && f.prev == p.next-1 && p.sending == nil {
-		p.replicating = true
+	if f.epoch == p.epoch && f.prev == p.next-1 && p.state != Install {
+		p.become(logsAgree)
 	}
 	p.next = max(p.next, p.match+1)
 	if f.kind == entriesFlight {
@@ -348,8 +336,8 @@ func (n *Node) requestFailed(p *progress, ticket uint64) {
 		if f.last > f.prev+1 {
 			p.limit = max(1, p.limit/2) // a batch of one says nothing about its size
 		}
-		if p.replicating {
-			p.probe(p.match + 1)
+		if p.state == Replicate {
+			p.probe(requestLost, p.match+1)
 		} // else the question is still open, at the same place
 	}
 }

@@ -30,7 +30,7 @@ func leaderOf(t *testing.T, count int) *Node {
 // the logs are known to agree whole batches leave, each half as long as the lost one before.
 func TestProgress_OverALossyNetwork(t *testing.T) {
 	n := leaderOf(t, 100)
-	n.progress["n2"].probe(51) // as after a rejection: it is not known whether the logs agree at 50
+	n.progress["n2"].probe(logsDiffer, 51) // as after a rejection: it is not known whether the logs agree at 50
 	now := n.now
 	for step, want := range []struct {
 		prev  Index
@@ -73,7 +73,7 @@ func appendTo(t *testing.T, n *Node, now time.Time, peer NodeID) (uint64, Append
 func TestProgress_HeartbeatRepeatsTheQuestion(t *testing.T) {
 	n := leaderOf(t, 100)
 	now := n.now.Add(time.Second)
-	n.progress["n2"].probe(51)
+	n.progress["n2"].probe(logsDiffer, 51)
 	appendTo(t, n, now, "n2")
 	if early := n.Replicate(now.Add(100*time.Millisecond), "n2").Send; len(early) != 0 {
 		t.Errorf("sent %+v within the gap between heartbeats", early)

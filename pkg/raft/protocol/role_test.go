@@ -8,38 +8,67 @@ import (
 	"testing"
 )
 
-var update = flag.Bool("update", false, "rewrite golden files")
+var update = flag.Bool("update", false, "rewrite the tables in docs")
 
-// TestTransitions walks every role and trigger; the golden file is the table that doc.go points to.
+// page shows both tables; doc.go points to it.
+const page = "../../../docs/raft.md"
+
+// TestTransitions walks every role and trigger, and every state of a peer: the page has the tables that come of it.
 func TestTransitions(t *testing.T) {
+	var roles, peers strings.Builder
 	triggers := []Trigger{StartPreVote, StartElection, WinElection, LoseElection, HigherTerm, LeaderFound, GrantVote, QuorumLost, Removed}
-	var table strings.Builder
-	fmt.Fprintf(&table, "%-15s", "")
-	for role := Follower; role <= Leader; role++ {
-		fmt.Fprintf(&table, "%-15s", role)
-	}
-	table.WriteString("\n")
+	roles.WriteString("| | follower | pre_candidate | candidate | leader |\n|---|---|---|---|---|\n")
 	for _, trigger := range triggers {
-		fmt.Fprintf(&table, "%-15s", trigger)
+		fmt.Fprintf(&roles, "| `%s` |", trigger)
 		for role := Follower; role <= Leader; role++ {
-			fmt.Fprintf(&table, "%-15s", tryTransition(t, role, trigger))
+			fmt.Fprintf(&roles, " %s |", tryTransition(t, role, trigger))
 		}
-		table.WriteString("\n")
+		roles.WriteString("\n")
 	}
-	got := strings.ReplaceAll(table.String(), " \n", "\n")
-	const golden = "testdata/transitions.golden"
-	if *update {
-		if err := os.WriteFile(golden, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
+	peers.WriteString("| | probe | replicate | snapshot |\n|---|---|---|---|\n")
+	for _, trigger := range []peerTrigger{logsAgree, logsDiffer, requestLost, entriesGone, snapshotInstalled, snapshotReplaced} {
+		fmt.Fprintf(&peers, "| `%s` |", trigger)
+		for _, state := range []PeerState{Probe, Replicate, Install} {
+			fmt.Fprintf(&peers, " %s |", tryPeerTransition(state, trigger))
 		}
+		peers.WriteString("\n")
 	}
-	want, err := os.ReadFile(golden)
+	comparePage(t, "roles", roles.String())
+	comparePage(t, "peers", peers.String())
+}
+
+// comparePage holds the named table of the page against what it should be.
+func comparePage(t *testing.T, name, table string) {
+	t.Helper()
+	begins := "<!-- " + name + ": written by go test ./pkg/raft/protocol -run Transitions -update -->\n"
+	text, err := os.ReadFile(page)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got != string(want) {
-		t.Errorf("transitions differ from %s; run go test -update and review the diff:\n%s", golden, got)
+	before, rest, opened := strings.Cut(string(text), begins)
+	old, after, closed := strings.Cut(rest, "<!-- end -->\n")
+	switch {
+	case !opened || !closed:
+		t.Fatalf("%s lacks the table %s", page, name)
+	case *update:
+		if err := os.WriteFile(page, []byte(before+begins+table+"<!-- end -->\n"+after), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	case old != table:
+		t.Errorf("the table %s of %s should be as follows; run go test -update and review the difference:\n%s", name, page, table)
 	}
+}
+
+// tryPeerTransition tells where a trigger leads; "-" if it is refused.
+func tryPeerTransition(state PeerState, trigger peerTrigger) (result string) {
+	defer func() {
+		if recover() != nil {
+			result = "-"
+		}
+	}()
+	p := progress{state: state}
+	p.become(trigger)
+	return string(p.state)
 }
 
 // tryTransition makes a real node of the role go through become; "-" if that is refused.

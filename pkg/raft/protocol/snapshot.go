@@ -30,12 +30,12 @@ func (n *Node) SnapshotStored(meta SnapshotMeta) Output {
 
 // sendSnapshot sends peer the next chunk if its next entry is gone from the log. Data is for the caller to fill.
 func (n *Node) sendSnapshot(peer NodeID, p *progress) {
-	if p.sending == nil {
+	if p.state != Install {
 		if p.next >= n.log.first() || n.snapshot.IsZero() || n.snapshotSenders() >= n.opts.MaxSnapshotSenders {
 			return
 		}
-		p.probe(p.next)
-		p.sending = &sending{meta: n.snapshot}
+		p.become(entriesGone)
+		p.sending = sending{meta: n.snapshot}
 	}
 	if p.count(snapshotFlight) > 0 {
 		return
@@ -52,7 +52,7 @@ func (n *Node) sendSnapshot(peer NodeID, p *progress) {
 func (n *Node) snapshotSenders() int {
 	count := 0
 	for _, p := range n.progress {
-		if p.sending != nil {
+		if p.state == Install {
 			count++
 		}
 	}
@@ -61,23 +61,22 @@ func (n *Node) snapshotSenders() int {
 
 // snapshotFailed sends the same chunk again later, or the newest snapshot if there is a newer one.
 func (n *Node) snapshotFailed(p *progress) {
-	if p.sending != nil && p.sending.meta != n.snapshot {
-		p.sending = nil
+	if p.state == Install && p.sending.meta != n.snapshot {
+		p.become(snapshotReplaced)
 	}
 }
 
 func (n *Node) handleInstallSnapshotReply(m Message, reply InstallSnapshotReply) {
 	p, f, ok := n.answered(m, reply.Term, reply.Identity, snapshotFlight)
-	if !ok || p.sending == nil || p.sending.meta.Index != f.last {
+	if !ok || p.state != Install || p.sending.meta.Index != f.last {
 		return
 	}
 	p.heardFrom(n.now, f)
 	if reply.Installed {
 		n.emit(SnapshotSent{Peer: m.From, Meta: p.sending.meta})
-		p.sending = nil
+		p.become(snapshotInstalled)
 		p.match = max(p.match, f.last)
 		p.next = p.match + 1
-		p.replicating = true
 		n.advanceCommit()
 	} else {
 		p.sending.offset = min(max(0, reply.NextOffset), p.sending.meta.Size)

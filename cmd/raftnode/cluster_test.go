@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -80,7 +81,7 @@ func (r *relay) pass(from net.Conn) {
 	back.Wait()
 }
 
-// cluster is three raftnode processes behind relays.
+// cluster is raftnode processes behind relays.
 type cluster struct {
 	t      *testing.T
 	dir    string
@@ -91,14 +92,7 @@ type cluster struct {
 
 // newCluster starts three nodes, with flags beside those that every one needs.
 func newCluster(t *testing.T, flags ...string) *cluster {
-	c := &cluster{t: t, dir: t.TempDir(), flags: flags, relays: map[string]*relay{}, nodes: map[string]*process{}}
-	t.Cleanup(func() {
-		for _, p := range c.nodes {
-			if p.cmd.ProcessState == nil {
-				_, _ = p.stop(os.Kill) // the test is over: it has ended, or does now
-			}
-		}
-	})
+	c := emptyCluster(t, flags...)
 	for _, id := range []string{"n1", "n2", "n3"} {
 		c.relays[id] = newRelay(t)
 	}
@@ -108,25 +102,58 @@ func newCluster(t *testing.T, flags ...string) *cluster {
 	return c
 }
 
+func emptyCluster(t *testing.T, flags ...string) *cluster {
+	c := &cluster{t: t, dir: t.TempDir(), flags: flags, relays: map[string]*relay{}, nodes: map[string]*process{}}
+	t.Cleanup(func() {
+		for _, p := range c.nodes {
+			if p.cmd.ProcessState == nil {
+				_, _ = p.stop(os.Kill) // the test is over: it has ended, or does now
+			}
+		}
+	})
+	return c
+}
+
+// start starts a node of a cluster that all nodes begin, each behind its relay.
 func (c *cluster) start(id string) {
 	c.t.Helper()
+	c.run(id, "--peers", c.peers())
+}
+
+// peers is where the nodes dial each other.
+func (c *cluster) peers() string {
 	var peers []string
 	for other, r := range c.relays {
 		peers = append(peers, other+"="+r.listener.Addr().String())
 	}
+	return strings.Join(peers, ",")
+}
+
+// run starts a node with flags of its own, and has its relay lead to it.
+func (c *cluster) run(id string, flags ...string) {
+	c.t.Helper()
+	if c.relays[id] == nil {
+		c.relays[id] = newRelay(c.t)
+	}
+	p := c.launch(id, flags...)
+	if err := p.awaitReady(); err != nil {
+		c.t.Fatal(err)
+	}
+	c.relays[id].point(p.rpc)
+}
+
+// launch starts a node that may not get ready.
+func (c *cluster) launch(id string, flags ...string) *process {
+	c.t.Helper()
 	args := append([]string{
-		"--id", id, "--peers", strings.Join(peers, ","),
-		"--rpc-listen", "127.0.0.1:0", "--http-listen", "127.0.0.1:0", "--event-log", id + ".events",
-	}, c.flags...)
+		"--id", id, "--rpc-listen", "127.0.0.1:0", "--http-listen", "127.0.0.1:0", "--event-log", id + ".events",
+	}, slices.Concat(c.flags, flags)...)
 	p, err := startProcess(c.dir, id, os.Environ(), args...)
 	if err != nil {
 		c.t.Fatal(err)
 	}
 	c.nodes[id] = p
-	if err := p.awaitReady(); err != nil {
-		c.t.Fatal(err)
-	}
-	c.relays[id].point(p.rpc)
+	return p
 }
 
 // leader returns who leads, and another node.

@@ -19,11 +19,15 @@ type config struct {
 
 	local         int
 	peers         string
+	join          bool
+	bootstrap     string
 	rpcListen     string
+	rpcAdvertise  string
 	httpListen    string
 	httpAdvertise string
 	preVote       bool
 	checkQuorum   bool
+	readMode      string
 	logLevel      string
 	logFormat     string
 	eventLog      string
@@ -31,10 +35,16 @@ type config struct {
 	printConfig bool
 	version     bool
 
-	members   []member          // of peers, in its order
+	members   []member          // of peers, in its order; members of the cluster or not
 	sources   map[string]string // where each flag's value comes from
 	addresses map[protocol.NodeID]string
 }
+
+// The ways to make a read linearizable.
+const (
+	readIndexMode = "read-index"
+	leaseMode     = "lease"
+)
 
 // member is one entry of --peers.
 type member struct {
@@ -63,7 +73,9 @@ func defaults() *config {
 			MaxBatch:          1024,
 			MaxBatchBytes:     1 << 20,
 			MaxInflight:       4,
+			MaxInflightBytes:  8 << 20,
 			MaxPending:        4096,
+			MaxPendingBytes:   64 << 20,
 			SnapshotEntries:   10000,
 			SnapshotKeep:      1000,
 
@@ -73,6 +85,7 @@ func defaults() *config {
 		limits:      wire.Limits{MaxFrameBytes: 16 << 20},
 		preVote:     true,
 		checkQuorum: true,
+		readMode:    readIndexMode,
 		logLevel:    "info",
 		logFormat:   "text",
 		sources:     map[string]string{},

@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"whitewater/pkg/kv"
 	"whitewater/pkg/raft/protocol"
 )
 
@@ -19,7 +20,9 @@ const (
 	localRPCPort = 7101 // of n1; the others follow
 	httpPortStep = 1000 // from a node's RPC port to its HTTP port
 	maxLocal     = 9
-	maxMembers   = 25
+
+	// derivedCluster is the source of a cluster id that nobody gave: a directory's own wins over it.
+	derivedCluster = "hash of the first voters' names"
 )
 
 // derive fills in the settings that follow from others, and reports every one that is missing or malformed.
@@ -27,26 +30,27 @@ func (c *config) derive(f *pflag.FlagSet) error {
 	if err := c.derivePeers(f); err != nil {
 		return err
 	}
-	members, err := parsePeers(c.peers)
-	if err != nil {
-		return err
-	}
-	c.members = members
-	own := slices.IndexFunc(members, func(m member) bool { return m.id == c.raft.ID })
-	if own < 0 {
-		return fmt.Errorf("--id %q is not a member: use one of %s, or add it to --peers", c.raft.ID, strings.Join(names(members), ", "))
-	}
-	c.addresses = map[protocol.NodeID]string{}
-	for _, m := range members {
-		c.raft.Members = append(c.raft.Members, m.id)
-		if m.id != c.raft.ID {
-			c.addresses[m.id] = m.address
+	var err error
+	if c.peers != "" {
+		if c.members, err = parsePeers(c.peers); err != nil {
+			return err
 		}
 	}
-	slices.Sort(c.raft.Members)
+	if err := c.deriveVoters(f); err != nil {
+		return err
+	}
+	c.addresses = map[protocol.NodeID]string{}
+	var own string
+	for _, m := range c.members {
+		if m.id == c.raft.ID {
+			own = m.address
+			continue
+		}
+		c.addresses[m.id] = m.address
+	}
 	c.storage.NodeID = c.raft.ID
 	return errors.Join(
-		c.deriveRest(f, members[own].address),
+		c.deriveRest(f, own),
 		c.checkDialled(),
 	)
 }
@@ -57,10 +61,12 @@ func (c *config) derivePeers(f *pflag.FlagSet) error {
 	switch {
 	case c.raft.ID == "":
 		return errors.New("--id is missing: name this node, as in --id n1")
+	case !kv.ValidMember(string(c.raft.ID)):
+		return fmt.Errorf("--id %q must be up to 32 letters, digits, dots, dashes or underscores", c.raft.ID)
 	case local && peers:
 		return errors.New("--local and --peers are both given: use one of them")
-	case !local && !peers:
-		return errors.New("--peers is missing: name every member, as in --peers n1=127.0.0.1:7101, or use --local 3")
+	case !local && !peers && !c.join:
+		return errors.New("--peers is missing: name every member, as in --peers n1=127.0.0.1:7101, or use --local 3, or --join a cluster")
 	case !local:
 		return nil
 	case c.local < 1 || c.local > maxLocal:
@@ -71,6 +77,46 @@ func (c *config) derivePeers(f *pflag.FlagSet) error {
 		entries = append(entries, fmt.Sprintf("n%d=127.0.0.1:%d", i+1, localRPCPort+i))
 	}
 	return c.set(f, "peers", strings.Join(entries, ","), fmt.Sprintf("--local %d", c.local))
+}
+
+// deriveVoters says with whom a new directory begins: with the voters of a new cluster, or, to join one, with nobody.
+func (c *config) deriveVoters(f *pflag.FlagSet) error {
+	known := names(c.members)
+	if c.join {
+		var faults []error
+		missing := func(is bool, text string) {
+			if is {
+				faults = append(faults, errors.New(text))
+			}
+		}
+		missing(c.bootstrap != "", "--join and --bootstrap are both given: a node joins a cluster or begins one")
+		missing(c.storage.ClusterID == "", "--cluster-id is missing: with --join, say which cluster; its nodes' /v1/status tells")
+		missing(c.rpcListen == "" && !slices.Contains(known, string(c.raft.ID)),
+			"--rpc-listen is missing: with --join, and without an entry for this node in --peers, say where others reach it, as in --rpc-listen 127.0.0.1:7104")
+		return errors.Join(faults...)
+	}
+	given := "--bootstrap"
+	if c.bootstrap == "" {
+		given = "--peers"
+		if err := c.set(f, "bootstrap", strings.Join(known, ","), "every name in --peers"); err != nil {
+			return err
+		}
+	}
+	voters := strings.Split(c.bootstrap, ",")
+	for i, name := range voters {
+		switch {
+		case !slices.Contains(known, name):
+			return fmt.Errorf("--bootstrap names %q, which --peers does not: add it there, as in %s=host:port", name, name)
+		case slices.Contains(voters[:i], name):
+			return fmt.Errorf("--bootstrap names %s twice: each voter once", name)
+		}
+		c.storage.Bootstrap = append(c.storage.Bootstrap, protocol.NodeID(name))
+	}
+	slices.Sort(c.storage.Bootstrap)
+	if !slices.Contains(voters, string(c.raft.ID)) {
+		return fmt.Errorf("--id %q is not a member: use one of %s, or add it to %s, or --join the cluster", c.raft.ID, strings.Join(voters, ", "), given)
+	}
+	return nil
 }
 
 // deriveRest fills in what has a default that depends on the members.
@@ -94,8 +140,8 @@ func (c *config) deriveRest(f *pflag.FlagSet, ownAddress string) error {
 		faults = append(faults, fmt.Errorf("--http-listen %q: %w", c.httpListen, err))
 	}
 	fill("data-dir", "./"+string(c.raft.ID)+".raft", "--id")
-	sum := sha256.Sum256([]byte(strings.Join(sortedNames(c.members), ",")))
-	fill("cluster-id", hex.EncodeToString(sum[:8]), "hash of the members' names")
+	sum := sha256.Sum256([]byte(idList(c.storage.Bootstrap)))
+	fill("cluster-id", hex.EncodeToString(sum[:8]), derivedCluster)
 	return errors.Join(faults...)
 }
 
@@ -125,7 +171,7 @@ func parsePeers(text string) ([]member, error) {
 	var faults []error
 	for entry := range strings.SplitSeq(text, ",") {
 		name, address, ok := strings.Cut(entry, "=")
-		if !ok || !validName(name) {
+		if !ok || !kv.ValidMember(name) {
 			faults = append(faults, fmt.Errorf("--peers has %q: write name=host:port, the name up to 32 letters, digits, dots, dashes or underscores", entry))
 			continue
 		}
@@ -137,17 +183,10 @@ func parsePeers(text string) ([]member, error) {
 		}
 		members = append(members, member{id: protocol.NodeID(name), address: address})
 	}
-	if len(members) > maxMembers {
-		faults = append(faults, fmt.Errorf("--peers names %d members: at most %d", len(members), maxMembers))
+	if len(members) > protocol.MaxMembers {
+		faults = append(faults, fmt.Errorf("--peers names %d members: at most %d", len(members), protocol.MaxMembers))
 	}
 	return members, errors.Join(faults...)
-}
-
-func validName(name string) bool {
-	allowed := func(r rune) bool {
-		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("._-", r)
-	}
-	return name != "" && len(name) <= 32 && strings.IndexFunc(name, func(r rune) bool { return !allowed(r) }) < 0
 }
 
 // splitAddress reads host:port; the host may be empty or a name, the port is a number.
@@ -172,8 +211,11 @@ func names(members []member) []string {
 	return ids
 }
 
-func sortedNames(members []member) []string {
-	ids := names(members)
-	slices.Sort(ids)
-	return ids
+// idList is names in one text, as flags have them.
+func idList(ids []protocol.NodeID) string {
+	var texts []string
+	for _, id := range ids {
+		texts = append(texts, string(id))
+	}
+	return strings.Join(texts, ",")
 }

@@ -13,7 +13,7 @@ import (
 // events passes what happens in Raft on: to the event log, if there is one, and as lines for people to stdout.
 type events struct {
 	log   *raft.EventLog // nil: none
-	lines chan string    // role and leader changes; a full one loses lines rather than hold Raft up
+	lines chan string    // changes of role, leader and members; a full one loses lines rather than hold Raft up
 	done  chan struct{}  // closed once the last line is written
 
 	mu      sync.Mutex // guards the rest, and the order of what is recorded
@@ -73,7 +73,7 @@ func (e *events) fileOp(op storage.FileOp) {
 	}
 }
 
-// tell turns changes of role, term and leader into lines.
+// tell turns changes of role, term, leader and members into lines.
 func (e *events) tell(event raft.Event) {
 	var line string
 	switch event.Name {
@@ -81,6 +81,8 @@ func (e *events) tell(event raft.Event) {
 		line = fmt.Sprintf("term %d: %s, was %s (%s)", event.Term, event.Role, event.OldRole, event.Reason)
 	case "leader":
 		line = fmt.Sprintf("term %d: leader %s", event.Term, orDash(string(event.Leader)))
+	case "configuration":
+		line = membersLine(event)
 	default:
 		return
 	}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"whitewater/pkg/raft/protocol"
 	"whitewater/pkg/raft/storage"
 )
 
@@ -75,7 +76,7 @@ func run(args, environ []string, stdout, stderr io.Writer) int {
 // fail says why the process ends and returns its exit code.
 func fail(stderr io.Writer, err error) int {
 	fmt.Fprintf(stderr, "raftnode: %v\n", err)
-	for _, refusal := range []error{errUnusable, storage.ErrLocked, storage.ErrForeign, storage.ErrVersion, fs.ErrPermission, syscall.ENOTDIR} {
+	for _, refusal := range []error{errUnusable, errOtherVoters, protocol.ErrForgotten, storage.ErrLocked, storage.ErrForeign, storage.ErrVersion, fs.ErrPermission, syscall.ENOTDIR} {
 		if errors.Is(err, refusal) {
 			return exitSettings
 		}

@@ -11,7 +11,10 @@ import (
 )
 
 // mutants are the rules that this build can break.
-var mutants = []string{"ack-before-fsync", "vote-twice", "commit-old-term", "read-unconfirmed", "no-step-down"}
+var mutants = []string{
+	"ack-before-fsync", "vote-twice", "commit-old-term", "read-unconfirmed", "no-step-down",
+	"member-before-noop", "stranger-counts", "lease-outlives-transfer",
+}
 
 func (c *config) bindMutant(f *pflag.FlagSet) {
 	f.StringVar(&c.raft.Mutation.Name, "mutant", "", "break one rule on purpose: `name` is "+strings.Join(mutants, ", "))

@@ -17,6 +17,7 @@ import (
 
 	"whitewater/pkg/kv"
 	"whitewater/pkg/raft"
+	"whitewater/pkg/raft/protocol"
 	"whitewater/pkg/raft/storage"
 	"whitewater/pkg/raft/transport"
 )
@@ -41,6 +42,8 @@ type node struct {
 	service   *kv.Service
 	server    *http.Server
 
+	configurations chan protocol.Configuration // the newest one that nobody has looked at; holds one
+
 	failed chan error // a listener that ended by itself; room for each
 	loops  sync.WaitGroup
 	undo   []func() error // in the order of starting
@@ -52,6 +55,8 @@ func start(c *config, logger *slog.Logger, stdout io.Writer) (*node, error) {
 		config: c, logger: logger, stdout: stdout, registry: newRegistry(),
 		incarnation: fmt.Sprintf("%016x", rand.Uint64()),
 		failed:      make(chan error, 2),
+
+		configurations: make(chan protocol.Configuration, 1),
 	}
 	for _, step := range []func() error{n.listen, n.openEvents, n.openStorage, n.startReplica, n.serve} {
 		if err := step(); err != nil {
@@ -86,7 +91,7 @@ func (n *node) wait(ctx context.Context) (string, error) {
 	case err := <-n.failed:
 		return "", err
 	case <-n.replica.Done():
-		return "", n.replica.Err()
+		return "", n.config.forgotten(n.replica.Err())
 	}
 }
 

@@ -5,10 +5,10 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net"
-	"strings"
 
 	"whitewater/pkg/kv"
 	"whitewater/pkg/raft"
+	"whitewater/pkg/raft/protocol"
 	"whitewater/pkg/raft/storage"
 	"whitewater/pkg/raft/transport"
 )
@@ -26,20 +26,22 @@ func (n *node) openEvents() error {
 	return nil
 }
 
-// openStorage opens the data directory. The members' names are part of whose directory it is, so that
-// another set of them is refused.
+// openStorage opens the data directory. Its cluster is the settings', unless these only guess it.
 func (n *node) openStorage() error {
 	options := n.config.storage
-	options.ClusterID += " of " + strings.Join(sortedNames(n.config.members), ",")
 	options.Logger, options.Observe, options.Metrics = n.logger, n.events.fileOp, storage.NewMetrics(n.registry)
 	log, recovered, err := storage.Open(options)
+	if errors.Is(err, storage.ErrForeign) && n.config.sources["cluster-id"] == derivedCluster {
+		options.ClusterID = ""
+		log, recovered, err = storage.Open(options)
+	}
 	if err != nil {
 		return fmt.Errorf("--data-dir: %w", err)
 	}
 	n.log, n.recovered = log, recovered
 	n.undo = append(n.undo, log.Close)
 	fmt.Fprintln(n.stdout, recoveredLine(options.Dir, recovered))
-	return nil
+	return n.config.checkVoters(recovered)
 }
 
 // recoveredLine says what was found.
@@ -66,47 +68,53 @@ func recoveredLine(dir string, r storage.Recovered) string {
 // startReplica joins disk, peers, state machine and clients. The replica is killed before the disk is closed.
 func (n *node) startReplica() error {
 	n.transport = transport.New(transport.Options{
-		Cluster: n.config.storage.ClusterID, ID: n.config.raft.ID, Directory: n.recovered.DirectoryID,
-		Peers: n.config.addresses, Limits: n.config.limits,
+		Cluster: n.recovered.ClusterID, ID: n.config.raft.ID, Directory: n.recovered.DirectoryID,
+		Peers: n.config.addresses, Limits: n.config.limits, Linger: 3 * n.config.raft.ElectionTimeout,
 		Logger: n.logger, Metrics: transport.NewMetrics(n.registry),
 	})
 	n.undo = append(n.undo, n.transport.Close)
 	machine := kv.NewMachine()
 	options := n.config.replicaOptions()
+	options.Members, options.Configured = n.recovered.Bootstrap, n.configured
+	options.Identity = protocol.Identity{
+		Directory: n.recovered.DirectoryID,
+		Address:   advertised(n.config.rpcAdvertise, n.config.rpcListen, n.rpc),
+	}
 	options.State, options.Storage, options.Snapshots = n.recovered.State, n.log, snapshots{n.log}
 	options.Transport, options.StateMachine = n.transport, machine
 	options.Rand = rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64()))
 	options.MaxCommandBytes = kv.MaxCommandBytes(n.config.kv.MaxKeyBytes, n.config.kv.MaxValueBytes)
-	options.LeaderURL = "http://" + n.advertised()
+	options.LeaderURL = "http://" + advertised(n.config.httpAdvertise, n.config.httpListen, n.http)
 	options.Events, options.Logger, options.Metrics = n.events, n.logger, n.registry
 	var err error
 	if n.replica, err = raft.New(options); err != nil {
-		return err
+		return n.config.forgotten(err)
 	}
 	n.undo = append(n.undo, func() error { n.replica.Kill(); return nil })
 
 	service := n.config.kv
-	service.Cluster, service.Incarnation = n.config.storage.ClusterID, n.incarnation
+	service.Cluster, service.Incarnation = n.recovered.ClusterID, n.incarnation
 	service.Logger, service.Metrics = n.logger, n.registry
 	if n.service, err = kv.NewService(machine, n.replica, service); err != nil {
 		return err
 	}
 	n.loops.Go(n.watchLeadership)
+	n.loops.Go(n.watchMembers)
 	return nil
 }
 
-// advertised is where clients reach this node.
-func (n *node) advertised() string {
-	if n.config.httpAdvertise != "" {
-		return n.config.httpAdvertise
+// advertised is where a listener can be reached: as the settings say, or else on the host that they had it listen on.
+func advertised(advertise, listen string, listener net.Listener) string {
+	if advertise != "" {
+		return advertise
 	}
-	_, port, err := net.SplitHostPort(n.http.Addr().String())
+	_, port, err := net.SplitHostPort(listener.Addr().String())
 	if err != nil {
-		panic("a TCP listener's address has no port: " + n.http.Addr().String())
+		panic("a TCP listener's address has no port: " + listener.Addr().String())
 	}
-	host, _, err := net.SplitHostPort(n.config.httpListen)
+	host, _, err := net.SplitHostPort(listen)
 	if err != nil {
-		panic("--http-listen was not validated: " + n.config.httpListen)
+		panic("an address to listen on was not validated: " + listen)
 	}
 	return net.JoinHostPort(host, port)
 }

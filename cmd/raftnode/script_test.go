@@ -109,6 +109,11 @@ func (p *process) stop(signal os.Signal) (int, error) {
 	if err := p.cmd.Process.Signal(signal); err != nil {
 		return 0, err
 	}
+	return p.end()
+}
+
+// end waits for the process to end and returns its exit code.
+func (p *process) end() (int, error) {
 	for range p.lines { // Wait must not come before the pipe's end
 	}
 	err := p.cmd.Wait()
@@ -123,7 +128,7 @@ func (p *process) stop(signal os.Signal) (int, error) {
 func awaitAnswer(method, url, body string, status int, headers ...string) (*http.Response, string, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
 	defer cancel()
-	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	client := newClient()
 	pause := time.NewTicker(10 * time.Millisecond)
 	defer pause.Stop()
 	for {
@@ -144,6 +149,9 @@ func awaitAnswer(method, url, body string, status int, headers ...string) (*http
 		}
 	}
 }
+
+// newClient keeps no connection, so that each request is answered by the node that is there then.
+func newClient() *http.Client { return &http.Client{Transport: &http.Transport{DisableKeepAlives: true}} }
 
 func ask(ctx context.Context, client *http.Client, method, url, body string, headers []string) (*http.Response, string, error) {
 	request, err := http.NewRequestWithContext(ctx, method, url, strings.NewReader(body))

@@ -37,7 +37,7 @@ func load(args, environ []string) (*config, *pflag.FlagSet, error) {
 		return c, f, err
 	}
 	err = errors.Join(c.derive(f), c.validate(), c.applyMutant())
-	c.raft.DisablePreVote, c.raft.DisableCheckQuorum = !c.preVote, !c.checkQuorum
+	c.raft.DisablePreVote, c.raft.DisableCheckQuorum, c.raft.LeaseReads = !c.preVote, !c.checkQuorum, c.readMode == leaseMode
 	return c, f, err
 }
 
@@ -73,6 +73,8 @@ func (c *config) validate() error {
 		{"--max-batch", c.raft.MaxBatch, 1, maxMaxBatch},
 		{"--max-batch-bytes", c.raft.MaxBatchBytes, 1, 1 << 30},
 		{"--max-inflight", c.raft.MaxInflight, 1, 1024},
+		{"--max-inflight-bytes", c.raft.MaxInflightBytes, 1, 1 << 40},
+		{"--max-pending-bytes", c.raft.MaxPendingBytes, 1, 1 << 40},
 		{"--max-pending", c.raft.MaxPending, 1, 1 << 20},
 		{"--max-key-bytes", c.kv.MaxKeyBytes, 1, kv.MaxKeyBytes},
 		{"--max-value-bytes", c.kv.MaxValueBytes, 1, kv.MaxValueBytes},
@@ -101,6 +103,12 @@ func (c *config) validateTexts() error {
 	if c.logFormat != "text" && c.logFormat != "json" {
 		faults = append(faults, fmt.Errorf("--log-format %q must be text or json", c.logFormat))
 	}
+	switch {
+	case c.readMode != readIndexMode && c.readMode != leaseMode:
+		faults = append(faults, fmt.Errorf("--read-mode %q must be %s or %s", c.readMode, readIndexMode, leaseMode))
+	case c.readMode == leaseMode && !c.checkQuorum:
+		faults = append(faults, errors.New("--read-mode lease rests on --check-quorum, which is off: turn it on, or read by --read-mode read-index"))
+	}
 	if id := c.storage.ClusterID; len(id) > 128 || strings.ContainsFunc(id, func(r rune) bool { return r <= ' ' || r > '~' }) {
 		faults = append(faults, fmt.Errorf("--cluster-id %q must be up to 128 visible ASCII characters", id))
 	}
@@ -110,16 +118,22 @@ func (c *config) validateTexts() error {
 	if inside(c.storage.Dir, c.eventLog) {
 		faults = append(faults, fmt.Errorf("--event-log %s is inside --data-dir %s, whose files are the node's alone: put it elsewhere", c.eventLog, c.storage.Dir))
 	}
-	if c.httpAdvertise != "" {
-		if host, port, err := splitAddress(c.httpAdvertise); err != nil || host == "" || port == 0 {
-			faults = append(faults, fmt.Errorf("--http-advertise %q must be a host:port that clients can reach", c.httpAdvertise))
+	return errors.Join(append(faults, advertisable("http", c.httpListen, c.httpAdvertise, "clients"),
+		advertisable("rpc", c.rpcListen, c.rpcAdvertise, "other nodes"))...)
+}
+
+// advertisable refuses an address that says nothing to those who are told it.
+func advertisable(server, listen, advertise, whom string) error {
+	if advertise != "" {
+		if host, port, err := splitAddress(advertise); err != nil || unspecified(host) || port == 0 {
+			return fmt.Errorf("--%s-advertise %q must be a host:port that %s can reach", server, advertise, whom)
 		}
-		return errors.Join(faults...)
+		return nil
 	}
-	if host, _, err := splitAddress(c.httpListen); err == nil && unspecified(host) {
-		faults = append(faults, fmt.Errorf("--http-listen %s names no host that clients can reach: add --http-advertise host:port", c.httpListen))
+	if host, _, err := splitAddress(listen); err == nil && unspecified(host) {
+		return fmt.Errorf("--%s-listen %s names no host that %s can reach: add --%s-advertise host:port", server, listen, whom, server)
 	}
-	return errors.Join(faults...)
+	return nil
 }
 
 // inside reports whether a file, if any is named, lies in a directory or below it.

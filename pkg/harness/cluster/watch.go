@@ -17,18 +17,27 @@ type View struct {
 	Term        uint64 // current
 	Role        string // follower, pre_candidate, candidate, leader
 	Leader      string // as this node believes; "" = none known
+	Begins      uint64 // the log begins behind this index
 	Last        uint64 // last log index
 	Commit      uint64 // commit index of this incarnation
 	Campaigns   int    // times it asked for votes or pre-votes, over all incarnations
 	Truncations int    // times it cut off the end of its log, over all incarnations
+	Snapshots   int    // snapshots of its own that it has taken, over all incarnations
+	Installs    int    // leaders' snapshots that took the place of its log, over all incarnations
+	Receives    bool   // a leader's snapshot is half here
+	OldRole     string // the role before this one
 }
 
 // Election is one leader taking office.
 type Election struct {
-	Node string
-	Term uint64
-	Mono int64 // CLOCK_MONOTONIC nanoseconds
+	Node    string
+	Term    uint64
+	Mono    int64 // CLOCK_MONOTONIC nanoseconds
+	PreVote bool  // it asked first whether it could be elected; without that, a leader had told it to campaign (or pre-vote is off)
 }
+
+// receiving is the file in a node's data directory that holds what has come of a leader's snapshot (docs/storage.md).
+const receiving = "snap/receiving"
 
 // Snapshot is what all nodes' event logs have told so far.
 type Snapshot struct {
@@ -86,6 +95,7 @@ func newWatcher(paths map[string]string, logger *slog.Logger) *watcher {
 func viewed() []string {
 	return []string{
 		observe.EventStart, observe.EventRole, observe.EventLeader, observe.EventAppend, observe.EventTruncate, observe.EventCommit,
+		observe.EventSnapshot, observe.EventInstall, observe.EventCreate, observe.EventRename, observe.EventRemove,
 	}
 }
 
@@ -119,11 +129,11 @@ func (w *watcher) apply(e observe.Event) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	v := w.views[e.Node]
+	if e.Event == observe.EventRole && e.Role == observe.RoleLeader {
+		w.elections = append(w.elections, Election{Node: e.Node, Term: e.Term, Mono: e.Mono, PreVote: v.OldRole == "pre_candidate"})
+	}
 	v.step(e)
 	w.views[e.Node] = v
-	if e.Event == observe.EventRole && e.Role == observe.RoleLeader {
-		w.elections = append(w.elections, Election{Node: e.Node, Term: e.Term, Mono: e.Mono})
-	}
 	close(w.changed)
 	w.changed = make(chan struct{})
 }
@@ -133,11 +143,11 @@ func (v *View) step(e observe.Event) {
 	switch e.Event {
 	case observe.EventStart:
 		*v = View{
-			Incarnation: e.Inc, Term: e.Term, Role: "follower", Last: e.Last,
-			Starts: v.Starts + 1, Campaigns: v.Campaigns, Truncations: v.Truncations,
+			Incarnation: e.Inc, Term: e.Term, Role: "follower", Begins: max(e.First, 1) - 1, Last: e.Last, Commit: max(e.First, 1) - 1,
+			Starts: v.Starts + 1, Campaigns: v.Campaigns, Truncations: v.Truncations, Snapshots: v.Snapshots, Installs: v.Installs,
 		}
 	case observe.EventRole:
-		v.Role = e.Role
+		v.Role, v.OldRole = e.Role, e.OldRole
 		if e.Role == "candidate" || e.Role == "pre_candidate" {
 			v.Campaigns++
 		}
@@ -150,6 +160,16 @@ func (v *View) step(e observe.Event) {
 		v.Truncations++
 	case observe.EventCommit:
 		v.Commit = max(v.Commit, e.Last)
+	case observe.EventSnapshot:
+		v.Begins = max(v.Begins, e.First)
+		v.Snapshots++
+	case observe.EventInstall:
+		v.Begins, v.Last, v.Commit = e.Last, e.Last, max(v.Commit, e.Last)
+		v.Installs++
+	case observe.EventCreate:
+		v.Receives = v.Receives || e.File == receiving
+	case observe.EventRename, observe.EventRemove:
+		v.Receives = v.Receives && e.File != receiving
 	}
 }
 

@@ -120,6 +120,7 @@ func (r *run) wishes(a *Await) ([]wish, error) {
 	if a.Commits > 0 {
 		add(true, fmt.Sprintf("%d more commits", a.Commits), func(s cluster.Snapshot) bool { return s.MaxCommit() >= since.MaxCommit()+uint64(a.Commits) })
 	}
+	all = append(all, snapshotWishes(a, since, nodes)...)
 	if a.CaughtUp != nil {
 		add(true, a.CaughtUp.String()+" catching up", r.caughtUp(nodes(a.CaughtUp)))
 	}

@@ -9,6 +9,11 @@ import (
 // errNoLeader means that a role was to be picked while nobody led; the runner waits and asks again.
 var errNoLeader = errors.New("no running node leads")
 
+// wrong is what a correct cluster does not do, however busy the machine is.
+type wrong struct{ text string }
+
+func (e *wrong) Error() string { return e.text }
+
 // valueError is a value that cannot be read, found while a file is decoded.
 type valueError struct{ text string }
 

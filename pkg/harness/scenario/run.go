@@ -59,6 +59,8 @@ type run struct {
 	ended    int64           // when it had ended
 	logs     map[string]check.Log
 
+	transfers []transferred
+
 	proxyGone bool          // it ended during the run
 	still     time.Duration // longest time for which a process got no processor
 
@@ -139,7 +141,7 @@ func (r *run) carryOut(ctx context.Context) error {
 		return err
 	}
 	if err := r.timeline(ctx); err != nil {
-		r.find("timeline", verdictOf(err), err)
+		r.find(findTimeline, verdictOf(err), err)
 	}
 	if ctx.Err() != nil {
 		return nil
@@ -156,9 +158,12 @@ func (r *run) carryOut(ctx context.Context) error {
 }
 
 // verdictOf says what an error of the runner means: a stall that a correct cluster owes an end is its
-// failure; anything else leaves the run unjudged.
+// failure, and so is what a correct cluster does not do; anything else leaves the run unjudged.
 func verdictOf(err error) check.Verdict {
 	if s, ok := errors.AsType[*stall](err); ok && s.owed {
+		return check.Fail
+	}
+	if _, ok := errors.AsType[*wrong](err); ok {
 		return check.Fail
 	}
 	return check.Unknown

@@ -61,6 +61,9 @@ type Step struct {
 	Restart   *Selector     `yaml:"restart"`
 	Pause     *Selector     `yaml:"pause"`
 	Resume    *Selector     `yaml:"resume"`
+	Snapshot  *Selector     `yaml:"snapshot"` // these take a snapshot now
+	Transfer  *Transfer     `yaml:"transfer"`
+	Fill      *Fill         `yaml:"fill"`
 	Load      string        `yaml:"load"`  // pause (begin no operation), drain (and wait for those begun) or resume
 	Pin       *Pin          `yaml:"pin"`   // some clients speak to one node alone
 	Unpin     bool          `yaml:"unpin"` // they speak to any again
@@ -78,12 +81,35 @@ type Await struct {
 	CaughtUp    *Selector `yaml:"caught_up"`   // all of these have committed what anybody had, then
 	Truncated   *Selector `yaml:"truncated"`   // all of these have cut off the end of their log since
 	Tail        *Tail     `yaml:"tail"`
+	Compacted   *Compact  `yaml:"compacted"`
+	Snapshot    *Selector `yaml:"snapshot"`  // all of these have taken a snapshot of their own since
+	Receiving   *Selector `yaml:"receiving"` // all of these have a part of a leader's snapshot, and not all of it
+	Installed   *Selector `yaml:"installed"` // all of these have installed a leader's snapshot since
 }
 
 // Tail waits for entries behind the commit index: a leader alone appends and cannot commit.
 type Tail struct {
 	Of      *Selector `yaml:"of"`
 	Entries int       `yaml:"entries"`
+}
+
+// Compact waits until logs begin behind what a node that lags has: entries alone do not bring it back.
+type Compact struct {
+	Of   *Selector `yaml:"of"`
+	Past *Selector `yaml:"past"`
+}
+
+// Transfer asks the leader to hand over. The step ends when the new leader leads, or the transfer has been given up.
+type Transfer struct {
+	To      *Selector `yaml:"to"`       // one node; none: the leader chooses
+	Outage  Duration  `yaml:"outage"`   // the longest time that no write may be acknowledged; 0: any
+	GivenUp bool      `yaml:"given_up"` // the leader must give up after an election time-out, and lead on
+}
+
+// Fill puts values of its own beside the load's, so that a snapshot has a size.
+type Fill struct {
+	Keys  int `yaml:"keys"`
+	Bytes int `yaml:"bytes"` // of each value
 }
 
 // Pin makes the first clients speak to one node alone: to ask a leader that has been cut off.

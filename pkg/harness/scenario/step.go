@@ -67,6 +67,12 @@ func (r *run) step(ctx context.Context, i int, st *Step) error {
 		err = r.pin(ctx, i, st)
 	case "unpin":
 		r.load.Unpin()
+	case "snapshot":
+		nodes, err = r.snapshot(ctx, i, st)
+	case "transfer":
+		nodes, err = r.transfer(ctx, i, st)
+	case "fill":
+		err = r.fill(ctx, st)
 	default:
 		nodes, err = r.act(ctx, i, st)
 	}
@@ -120,7 +126,7 @@ func (r *run) eligible(action string) []string {
 		switch action {
 		case "kill", "power", "stop":
 			ok = e.State != cluster.Down
-		case "pause":
+		case "pause", "snapshot", "transfer":
 			ok = e.State == cluster.Running
 		case "resume":
 			ok = e.State == cluster.Paused

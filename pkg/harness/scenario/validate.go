@@ -19,6 +19,9 @@ const (
 	maxKeys    = 10_000
 	maxRate    = 100_000
 
+	maxFillKeys  = 1024
+	maxFillBytes = 64 << 10
+
 	presetLab  = "lab-unreliable"
 	healAll    = "all"
 	modeBlack  = "black_hole"
@@ -169,7 +172,7 @@ func (v *validation) expect() {
 	if x == nil {
 		return
 	}
-	var known []string
+	known := []string{findTimeline, findOutage}
 	for _, c := range check.All() {
 		known = append(known, c.Name)
 	}

@@ -26,6 +26,9 @@ func (st *Step) actions() []string {
 		{"restart", st.Restart != nil},
 		{"pause", st.Pause != nil},
 		{"resume", st.Resume != nil},
+		{"snapshot", st.Snapshot != nil},
+		{"transfer", st.Transfer != nil},
+		{"fill", st.Fill != nil},
 		{"load", st.Load != ""},
 		{"pin", st.Pin != nil},
 		{"unpin", st.Unpin},
@@ -42,7 +45,7 @@ func (st *Step) action() string { return st.actions()[0] }
 
 // target is the selector of the actions that have just one.
 func (st *Step) target() *Selector {
-	for _, s := range []*Selector{st.Bind, st.Kill, st.Power, st.Stop, st.Restart, st.Pause, st.Resume} {
+	for _, s := range []*Selector{st.Bind, st.Kill, st.Power, st.Stop, st.Restart, st.Pause, st.Resume, st.Snapshot} {
 		if s != nil {
 			return s
 		}
@@ -66,7 +69,7 @@ func (v *validation) timeline() {
 	for i := range v.s.Timeline {
 		st := &v.s.Timeline[i]
 		if got := st.actions(); len(got) != 1 {
-			v.fault(fmt.Sprintf("a step has exactly one action, this has %d (%s): split it, or choose one of await, bind, partition, drop, delay, preset, heal, kill, power, stop, restart, pause, resume, load, pin, unpin",
+			v.fault(fmt.Sprintf("a step has exactly one action, this has %d (%s): split it, or choose one of await, bind, partition, drop, delay, preset, heal, kill, power, stop, restart, pause, resume, snapshot, transfer, fill, load, pin, unpin",
 				len(got), strings.Join(got, ", ")), "timeline", i)
 			continue
 		}
@@ -121,6 +124,15 @@ func (v *validation) step(st *Step, i int) {
 		if st.Pin.Node == nil || st.Pin.Clients < 1 {
 			v.faultf(path("pin"), "needs node and clients (at least 1)")
 		}
+	case "transfer":
+		v.selector(st.Transfer.To, path("transfer", "to")...)
+		if st.Transfer.GivenUp && st.Transfer.To == nil {
+			v.faultf(path("transfer"), "to whom is it to be in vain? name a node that cannot take over in to")
+		}
+	case "fill":
+		if f := st.Fill; f.Keys < 1 || f.Keys > maxFillKeys || f.Bytes < 1 || f.Bytes > maxFillBytes {
+			v.faultf(path("fill"), "%d keys of %d bytes: from 1 to %d keys, of 1 to %d bytes", f.Keys, f.Bytes, maxFillKeys, maxFillBytes)
+		}
 	case "bind":
 		if st.As == "" {
 			v.faultf(path("bind"), "binds no name: add `as: L1`, say")
@@ -137,7 +149,7 @@ func (v *validation) binding(st *Step, action string, path []any) {
 	if st.As == "" {
 		return
 	}
-	binds := st.target() != nil || action == "await" && (st.Await.Elected != nil || st.Await.Leader != nil || st.Await.Campaigning != nil)
+	binds := st.target() != nil || action == "transfer" || action == "await" && (st.Await.Elected != nil || st.Await.Leader != nil || st.Await.Campaigning != nil)
 	if !binds {
 		v.faultf(path, "%s picks no node to bind: move `as` to a step that does", action)
 	}
@@ -161,6 +173,7 @@ func (v *validation) await(a *Await, path []any) {
 	for key, s := range map[string]*Selector{
 		"elected": a.Elected, "leader": a.Leader, "not_leader": a.NotLeader,
 		"campaigning": a.Campaigning, "caught_up": a.CaughtUp, "truncated": a.Truncated,
+		"snapshot": a.Snapshot, "receiving": a.Receiving, "installed": a.Installed,
 	} {
 		if s == nil {
 			continue
@@ -175,8 +188,16 @@ func (v *validation) await(a *Await, path []any) {
 		}
 		v.fixed(a.Tail.Of, append(at("tail"), "of"))
 	}
+	if a.Compacted != nil {
+		set++
+		if a.Compacted.Of == nil || a.Compacted.Past == nil {
+			v.faultf(at("compacted"), "needs of (whose logs) and past (whose log's end)")
+		}
+		v.fixed(a.Compacted.Of, append(at("compacted"), "of"))
+		v.fixed(a.Compacted.Past, append(at("compacted"), "past"))
+	}
 	if set == 0 {
-		v.faultf(path, "waits for nothing: name ops, commits, terms, elected, leader, not_leader, campaigning, caught_up, truncated or tail")
+		v.faultf(path, "waits for nothing: name ops, commits, terms, elected, leader, not_leader, campaigning, caught_up, truncated, tail, compacted, snapshot, receiving or installed")
 	}
 }
 

@@ -16,6 +16,12 @@ import (
 	"whitewater/pkg/harness/observe"
 )
 
+// The runner's own findings that a planted bug may be caught by.
+const (
+	findTimeline = "timeline"
+	findOutage   = "write-outage"
+)
+
 // judgeTime bounds the judging of one run.
 const judgeTime = 60 * time.Second
 
@@ -86,6 +92,7 @@ func (r *run) judge(ctx context.Context, interrupted bool) Result {
 		defer cancel()
 		judged = check.Judge(judgeCtx, r.evidence())
 		r.expectations(result.Elections)
+		r.judgeTransfers()
 	}
 	result.Findings = append(judged, r.findings...)
 	r.excuse(result.Findings)

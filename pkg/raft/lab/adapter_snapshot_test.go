@@ -8,8 +8,6 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
-
-	"whitewater/pkg/raft"
 )
 
 // toy is a suite as somebody else may write it: three servers that call each other's methods through gob, wires that
@@ -39,7 +37,7 @@ func (n *toy) call(from, to int, args *Message, reply any) bool {
 	return true
 }
 
-func (n *toy) start(me int, change ...func(*raft.Options)) {
+func (n *toy) start(me int) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	var peers []callerFunc
@@ -47,7 +45,7 @@ func (n *toy) start(me int, change ...func(*raft.Options)) {
 		peers = append(peers, func(_ string, args, reply any) bool { return n.call(me, to, args.(*Message), reply) })
 	}
 	applyCh := make(chan ApplyMsg)
-	n.servers[me] = Make(peers, me, n.disks[me], applyCh, change...)
+	n.servers[me] = Make(peers, me, n.disks[me], applyCh)
 	n.services[me] = &words{rf: n.servers[me]}
 	go n.services[me].run(applyCh)
 }
@@ -122,12 +120,14 @@ func onToy(t *testing.T, test func(n *toy)) {
 		for i := range 3 {
 			n.start(i)
 		}
-		test(n)
-		for i := range 3 {
-			if n.servers[i] != nil {
-				n.crash(i)
+		t.Cleanup(func() {
+			for i := range 3 {
+				if n.servers[i] != nil {
+					n.crash(i)
+				}
 			}
-		}
+		})
+		test(n)
 	})
 }
 

@@ -46,12 +46,6 @@ const (
 	leaseMode     = "lease"
 )
 
-// member is one entry of --peers.
-type member struct {
-	id      protocol.NodeID
-	address string // how this node dials it
-}
-
 // replicaOptions are the replica's settings as it wants them told: to it, 0 means its own default.
 func (c *config) replicaOptions() raft.Options {
 	options := c.raft

@@ -151,7 +151,9 @@ func awaitAnswer(method, url, body string, status int, headers ...string) (*http
 }
 
 // newClient keeps no connection, so that each request is answered by the node that is there then.
-func newClient() *http.Client { return &http.Client{Transport: &http.Transport{DisableKeepAlives: true}} }
+func newClient() *http.Client {
+	return &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+}
 
 func ask(ctx context.Context, client *http.Client, method, url, body string, headers []string) (*http.Response, string, error) {
 	request, err := http.NewRequestWithContext(ctx, method, url, strings.NewReader(body))

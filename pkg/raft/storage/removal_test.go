@@ -69,9 +69,9 @@ func TestRemoval_AnySubsetComesBack(t *testing.T) {
 			rng := rand.New(rand.NewPCG(1, 1))
 			s.comeBack(gone, 1<<len(gone)-1)
 			all := 1 << len(gone)
-			for n := range min(all, 128) {
+			for n := range min(all, 64) {
 				subset := n
-				if all > 128 {
+				if all > 64 {
 					subset = rng.IntN(all)
 				}
 				s.comeBack(gone, subset)

@@ -18,6 +18,7 @@ type events struct {
 
 	mu      sync.Mutex // guards the rest, and the order of what is recorded
 	started bool
+	members string           // as last told
 	early   []storage.FileOp // of opening the directory: an incarnation's first event is its start
 }
 
@@ -82,7 +83,12 @@ func (e *events) tell(event raft.Event) {
 	case "leader":
 		line = fmt.Sprintf("term %d: leader %s", event.Term, orDash(string(event.Leader)))
 	case "configuration":
-		line = membersLine(event)
+		now := event.Configuration.String()
+		if now == e.members {
+			return // committed, or with another address
+		}
+		e.members = now
+		line = fmt.Sprintf("term %d: members %s", event.Term, orDash(now))
 	default:
 		return
 	}

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 
-	"whitewater/pkg/raft"
 	"whitewater/pkg/raft/protocol"
 	"whitewater/pkg/raft/storage"
 )
@@ -79,13 +78,4 @@ func (n *node) watchMembers() {
 			return
 		}
 	}
-}
-
-// membersLine shows people who the members are.
-func membersLine(event raft.Event) string {
-	line := fmt.Sprintf("term %d: members %s", event.Term, orDash(event.Configuration.String()))
-	if event.Durable {
-		line += "; committed"
-	}
-	return line
 }

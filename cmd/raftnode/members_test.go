@@ -215,6 +215,15 @@ func TestMembers_Removed(t *testing.T) {
 	if now := c.status(third).Term; now != term {
 		t.Errorf("term %d became %d: the removed %s disturbs", term, now, leader)
 	}
+
+	// With their directories as they are both can come back.
+	c.change(third, "POST", "/v1/members", fmt.Sprintf(`{"add":[{"id":%q},{"id":%q}]}`, leader, follower), "n1 n2 n3")
+	c.kill(third)
+	for _, id := range []string{leader, follower} {
+		if _, text := c.want(id, "GET", "/v1/kv/k", "", http.StatusOK); text != "49" {
+			t.Errorf("%s answers %q", id, text)
+		}
+	}
 	c.stopAll()
 }
 
@@ -223,6 +232,30 @@ func sorted(a, b string) []string {
 		a, b = b, a
 	}
 	return []string{a, b}
+}
+
+// One request replaces a cluster by another; what was written is there, and the old nodes can go.
+func TestMembers_ReplacedAllAtOnce(t *testing.T) {
+	c := emptyCluster(t)
+	c.begin("n1")
+	c.join("n2")
+	c.change("n1", "POST", "/v1/members", c.adding("n2"), "n1 n2")
+	c.want("n2", "PUT", "/v1/kv/k", "v", http.StatusOK)
+	for _, id := range []string{"n3", "n4", "n5"} {
+		c.join(id)
+	}
+	order := strings.TrimSuffix(c.adding("n3", "n4", "n5"), "}") + `,"remove":["n1","n2"]}`
+	c.change("n1", "POST", "/v1/members", order, "n3 n4 n5")
+	c.awaitMembers("n3", "n3 n4 n5")
+	c.kill("n1")
+	c.kill("n2")
+	for _, id := range []string{"n3", "n4", "n5"} {
+		if _, text := c.want(id, "GET", "/v1/kv/k", "", http.StatusOK); text != "v" {
+			t.Errorf("%s answers %q", id, text)
+		}
+	}
+	c.want("n3", "PUT", "/v1/kv/k", "w", http.StatusOK)
+	c.stopAll()
 }
 
 // status is part of what a node says about itself.

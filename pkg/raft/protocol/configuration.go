@@ -1,11 +1,9 @@
 package protocol
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"strings"
 )
@@ -70,14 +68,12 @@ func ParseConfiguration(data []byte) (Configuration, error) {
 	if len(data) > MaxConfigurationBytes {
 		return Configuration{}, fmt.Errorf("configuration of %d bytes: at most %d", len(data), MaxConfigurationBytes)
 	}
-	decoder := json.NewDecoder(bytes.NewReader(data))
-	decoder.DisallowUnknownFields()
 	var c Configuration
-	if err := decoder.Decode(&c); err != nil {
+	if err := json.Unmarshal(data, &c); err != nil {
 		return Configuration{}, fmt.Errorf("configuration: %w", err)
 	}
-	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
-		return Configuration{}, errors.New("configuration: something follows it")
+	if string(c.Encode()) != string(data) {
+		return Configuration{}, errors.New("configuration: it is not in the form that this version writes")
 	}
 	return c, c.validate()
 }

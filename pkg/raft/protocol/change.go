@@ -39,11 +39,11 @@ func (c Configuration) begin(change Change) (Configuration, error) {
 	slices.SortFunc(next.Members, func(a, b Member) int { return strings.Compare(string(a.ID), string(b.ID)) })
 	joining := slices.ContainsFunc(next.Members, func(m Member) bool { return m.Suffrage == Joining })
 	next.Joint = next.Changing() && !joining
-	if err := next.validate(); err != nil {
-		return c, fmt.Errorf("%w: %w", ErrChange, err)
-	}
 	if len(next.finished().halves()[0]) == 0 {
 		return c, fmt.Errorf("%w: no voter would be left", ErrChange)
+	}
+	if err := next.validate(); err != nil {
+		return c, fmt.Errorf("%w: %w", ErrChange, err)
 	}
 	return next, nil
 }

@@ -207,10 +207,11 @@ func (n *Node) advanceChange() {
 	}
 }
 
-// caughtUp reports whether all joining members have the log, nearly.
+// caughtUp reports whether all joining members have the log, nearly. This leader may be one of them: it was elected as a
+// voter of the configuration before.
 func (n *Node) caughtUp(c Configuration) bool {
 	return !slices.ContainsFunc(c.Members, func(m Member) bool {
-		return m.Suffrage == Joining && !n.progress[m.ID].caughtUp
+		return m.Suffrage == Joining && m.ID != n.opts.ID && !n.progress[m.ID].caughtUp
 	})
 }
 

@@ -144,6 +144,37 @@ func TestChange_RemovedServerDisturbsNobody(t *testing.T) {
 	}
 }
 
+// TestChange_ByOneWhoJoins: a leader may be joining itself, elected as a voter of a configuration that was not known to be
+// over. It is as caught up as can be.
+func TestChange_ByOneWhoJoins(t *testing.T) {
+	entry := func(index Index, configuration string) Entry {
+		return Entry{Index: index, Term: 1, Kind: EntryConfiguration, Data: configurationOf(configuration).Encode()}
+	}
+	state := State{HardState: HardState{Term: 1}, Entries: []Entry{entry(1, "n1 n2 n3"), entry(2, "n1=joining n2 n3")}}
+	opts := newTestNode(t, "n1", 3, func(o *Options) { o.DisablePreVote = true }).opts
+	n, err := New(opts, state, time.Unix(0, 0))
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := n.Deadline()
+	requests := n.Tick(now).SendAfterPersist
+	n.Persisted(now, 1)
+	for _, m := range requests {
+		n.Receive(now, Message{From: m.To, To: "n1", Ticket: m.Ticket, Body: RequestVoteReply{Term: 2, VoteGranted: true}})
+	}
+	if n.Role() != Leader {
+		t.Fatalf("n1 is a %v", n.Role())
+	}
+	n.Persisted(now, 2)
+	for _, peer := range []NodeID{"n2", "n3"} {
+		ticket, _ := appendTo(t, n, now, peer)
+		n.Receive(now, Message{From: peer, To: "n1", Ticket: ticket, Body: AppendEntriesReply{Identity: Identity{}, Term: 2, Success: true}})
+	}
+	if !n.config().Joint {
+		t.Errorf("the change stands at %v", n.config())
+	}
+}
+
 // TestChange_ResumedAfterCrashes: the next leader goes on with a change that it finds in its log, wherever it stands.
 func TestChange_ResumedAfterCrashes(t *testing.T) {
 	c, leader := elected(t, 6, 3, 2, nil)

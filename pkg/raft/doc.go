@@ -10,7 +10,8 @@
 // # Goroutines
 //
 // One mutex guards the protocol value; nothing waits, calls or sends while holding it. All goroutines
-// are started in New and in peer.dispatch, and ended by Kill.
+// are started in New, in peer.dispatch and, as members come, in peerLocked; Kill ends them, and the replicator of a
+// member that has gone ends by itself.
 //
 //	goroutine              selects on                                  does
 //	election timer         heartbeat, leadership, timer, done          resets on a heartbeat, campaigns on time-out

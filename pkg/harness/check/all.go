@@ -15,6 +15,7 @@ func All() []Check {
 		{"log-matching", "logs that agree on an entry's index and term agree on it and on all before", logMatching},
 		{"leader-completeness", "a leader's log holds all that was committed in earlier terms", leaderCompleteness},
 		{"state-machine-safety", "no two nodes apply different entries at an index", stateMachineSafety},
+		{"membership", "members change by joint consensus, and majorities are those of the configuration in force", membership},
 		{"stale-leader", "a leader that hears of a later term steps down", staleLeader},
 		{"linearizability", "each key's history could come from one store that does one operation at a time", linearizability},
 		{"durability", "no acknowledged write is lost", durability},

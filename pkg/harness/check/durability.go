@@ -9,12 +9,12 @@ import (
 // durability: no acknowledged write is lost. Three witnesses, each enough for a fail:
 //
 //   - the final reads: a key's revision is not below that of any acknowledged write to it;
-//   - the final logs: the position that a write was acknowledged with stands in the durable logs of a majority, or
-//     below their beginnings, where a snapshot covers it, if that very position was committed;
+//   - the final logs: the position that a write was acknowledged with stands in the durable logs of a majority of the members
+//     at the end, or below their beginnings, where a snapshot covers it, if that very position was committed;
 //   - restarts: a process finds at least the entries that its predecessor told were durable, and a log that begins
 //     where the predecessor said, or behind that as far as a kill can have taken the event.
 //
-// Writes of unknown outcome may be there or not. A node's log may end early or have another tail, as
+// Writes of unknown outcome may be there or not. A node whose disk was wiped begins anew. A node's log may end early or have another tail, as
 // long as a majority holds what was acknowledged. What a snapshot holds is for the final reads to show.
 func durability(_ context.Context, run *Run) Finding {
 	d := newDocket(run, "durability")

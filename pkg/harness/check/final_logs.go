@@ -41,13 +41,13 @@ func (d *docket) keptLogs() map[string]*keptLog {
 	return kept
 }
 
-// finalLogs asks each node's log at the end for each acknowledged position.
+// finalLogs asks the logs of the members at the end for each acknowledged position: each leader since has carried it over.
 func (d *docket) finalLogs() {
 	if len(d.run.Logs) == 0 {
 		d.doubt("not observed: no node's final log")
 		return
 	}
-	kept := d.keptLogs()
+	kept, last := d.keptLogs(), d.run.lastConfiguration()
 	for _, op := range d.run.History {
 		if !effective(op) || op.Index == 0 {
 			continue
@@ -58,13 +58,13 @@ func (d *docket) finalLogs() {
 			holders[node] = k.holds(op.Index, op.Term)
 		}
 		switch {
-		case d.run.isMajority(func(node string) bool { return holders[node] }):
-		case d.run.isMajority(func(node string) bool { return holders[node] || kept[node] == nil }):
+		case last.majority(func(node string) bool { return holders[node] }):
+		case last.majority(func(node string) bool { return holders[node] || kept[node] == nil }):
 			d.doubt("%d final logs are missing, so whether a majority holds entry %d is not known", len(d.run.Nodes)-len(kept), op.Index)
 			return
 		default:
-			d.breach(op.Return, lastNode(op), "%s was acknowledged as entry %d of term %d; only %d of %d final logs hold that entry",
-				describe(op), op.Index, op.Term, trues(holders), len(kept))
+			d.breach(op.Return, lastNode(op), "%s was acknowledged as entry %d of term %d; only %d of %d final logs hold that entry, and these are no majority of the members, %v",
+				describe(op), op.Index, op.Term, trues(holders), len(kept), last)
 		}
 	}
 }

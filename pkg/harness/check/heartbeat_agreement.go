@@ -44,7 +44,7 @@ func (d *docket) agree(node, peer string, proxy observe.Sample) float64 {
 		return 0
 	}
 	sent, ahead, behind, known := d.run.heartbeatsSent(node, peer, proxy)
-	if !known {
+	if !known && seen > 0 {
 		d.doubt("not observed: no samples of %s's heartbeats to %s", node, peer)
 		return seen
 	}
@@ -67,12 +67,10 @@ func (r *Run) heartbeatsSent(node, peer string, proxy observe.Sample) (sent, ahe
 	processes := samplesByProcess(r.Samples[node])
 	for i, process := range processes {
 		last := process[len(process)-1]
-		value, ok := last.Series[key]
-		if !ok {
-			continue
-		}
-		known = true
-		sent += value
+		counted, unsure, has := r.countOf(process, key)
+		known = known || has
+		sent += counted
+		behind += unsure
 		end := proxy.End()
 		if i+1 < len(processes) {
 			end = min(end, processes[i+1][0].Mono)
@@ -86,6 +84,25 @@ func (r *Run) heartbeatsSent(node, peer string, proxy observe.Sample) (sent, ahe
 		behind += 1 + r.heartbeatsIn(gap)
 	}
 	return sent, ahead, behind, known
+}
+
+// countOf is what a process's pages show of a counter. A counter goes with the member that it is about and begins anew if
+// that one is added again; unsure is how much the process may have counted behind the last page that had it.
+func (r *Run) countOf(process []observe.Sample, key string) (counted, unsure float64, has bool) {
+	before, there := 0.0, false
+	var at int64
+	for _, s := range process {
+		value, ok := s.Series[key]
+		if there && (!ok || value < before) {
+			counted += before
+			unsure += 1 + r.heartbeatsIn(s.End()-at)
+			before = 0
+		}
+		if there = ok; ok {
+			has, before, at = true, value, s.Mono
+		}
+	}
+	return counted + before, unsure, has
 }
 
 // heartbeatsIn is the most heartbeats that fit into so many nanoseconds.

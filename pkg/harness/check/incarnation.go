@@ -34,17 +34,29 @@ func samplesByProcess(samples []observe.Sample) [][]observe.Sample {
 
 const monotonicSeries = "raft_monotonic_seconds"
 
-// eventsByProcess cuts a node's events wherever a process began.
+// eventsByProcess cuts a node's events wherever a process began. A wipe is no process' event and is left out.
 func eventsByProcess(events []observe.Event) [][]observe.Event {
 	var processes [][]observe.Event
+	inc := ""
 	for i, e := range events {
-		if i == 0 || e.Inc != events[i-1].Inc {
+		if e.Event == observe.EventWipe {
+			continue
+		}
+		if i == 0 || e.Inc != inc {
 			processes = append(processes, nil)
 		}
+		inc = e.Inc
 		last := len(processes) - 1
 		processes[last] = append(processes[last], e)
 	}
 	return processes
+}
+
+// wipedBetween reports whether a node's disk was taken between two moments.
+func (r *Run) wipedBetween(node string, from, to int64) bool {
+	return slices.ContainsFunc(r.Events[node], func(e observe.Event) bool {
+		return e.Event == observe.EventWipe && from <= e.Mono && e.Mono <= to
+	})
 }
 
 // byTime merges the events of all nodes.

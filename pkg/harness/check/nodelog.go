@@ -72,6 +72,8 @@ func (l *nodeLog) follow(e observe.Event) {
 		return
 	}
 	switch e.Event {
+	case observe.EventWipe:
+		*l = nodeLog{}
 	case observe.EventStart:
 		l.recover(e)
 	case observe.EventTruncate:

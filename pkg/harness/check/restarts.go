@@ -19,6 +19,9 @@ func (d *docket) restarts() {
 	for _, node := range d.run.Nodes {
 		r := restart{docket: d, committed: committed, standings: standings}
 		for _, l := range d.run.lives(node) {
+			if l.wiped {
+				r = restart{docket: d, committed: committed, standings: standings}
+			}
 			for _, e := range l.events {
 				r.event(l, e)
 			}

@@ -103,5 +103,6 @@ func (r *Run) answered(s span, node, other string) bool {
 	if s.calls(node, other, false) {
 		return true
 	}
-	return !s.down[node] && r.isMajority(func(peer string) bool { return peer == node || s.calls(node, peer, false) })
+	reached := func(peer string) bool { return peer == node || s.calls(node, peer, false) }
+	return !s.down[node] && !slices.ContainsFunc(s.force, func(c configuration) bool { return !c.majority(reached) })
 }

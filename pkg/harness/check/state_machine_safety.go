@@ -20,6 +20,9 @@ func stateMachineSafety(_ context.Context, run *Run) Finding {
 	for _, node := range run.Nodes {
 		s.snapshot, s.committed = 0, 0
 		for _, l := range run.lives(node) {
+			if l.wiped {
+				s.snapshot, s.committed = 0, 0
+			}
 			s.life(l)
 		}
 	}

@@ -16,8 +16,11 @@ func termMonotonic(_ context.Context, run *Run) Finding {
 	d := newDocket(run, "term-monotonic")
 	for _, node := range run.Nodes {
 		durable := uint64(0)
-		for _, process := range eventsByProcess(run.Events[node]) {
-			d.termsClimb(node, process, &durable)
+		for _, l := range run.lives(node) {
+			if l.wiped {
+				durable = 0
+			}
+			d.termsClimb(node, l.events, &durable)
 		}
 		for _, process := range samplesByProcess(run.Samples[node]) {
 			d.neverFalls(node, process, "raft_term")

@@ -89,7 +89,8 @@ func (r *Run) toldElsewhere(node string, p place) bool {
 // life is the events of one process.
 type life struct {
 	events []observe.Event
-	again  bool // the node had one before
+	again  bool // the node had one before, on this disk
+	wiped  bool // it is the first since the disk was wiped
 	told   bool // all that the node itself had done before this one was told: nothing was lost to a kill
 }
 
@@ -100,6 +101,10 @@ func (r *Run) lives(node string) []life {
 		l := life{events: events}
 		if n := len(all); n > 0 {
 			before := all[n-1]
+			if l.wiped = r.wipedBetween(node, before.events[len(before.events)-1].Mono, events[0].Mono); l.wiped {
+				all = append(all, l) // all that was before is gone
+				continue
+			}
 			stopped := before.events[len(before.events)-1].Event == observe.EventStop
 			// What a start found shows with its first commit, so it takes one to make up for a kill.
 			l.again, l.told = true, stopped && (before.told || !before.again || before.commits())

@@ -7,7 +7,7 @@ import (
 )
 
 // voteOnce: a node gives at most one candidate its vote in a term (§5.2), also over restarts, and also if it
-// restarted with another memory of it.
+// restarted with another memory of it. A node whose disk was wiped is another one, which membership judges.
 //
 // The same candidate may get it again: its reply was lost. Pre-votes are no votes.
 func voteOnce(_ context.Context, run *Run) Finding {
@@ -16,6 +16,9 @@ func voteOnce(_ context.Context, run *Run) Finding {
 	for _, node := range run.Nodes {
 		votes := map[uint64]observe.Event{}
 		for _, e := range run.Events[node] {
+			if e.Event == observe.EventWipe {
+				clear(votes)
+			}
 			if e.Event == observe.EventVote && e.Granted {
 				d.vote(votes, e)
 			}

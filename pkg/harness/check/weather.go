@@ -11,9 +11,10 @@ type span struct {
 	down     map[string]bool    // killed or paused
 	dead     map[[2]string]bool // a call {caller, callee} gets no reply
 	troubled map[[2]string]bool // a call may get none, or late
+	force    []configuration    // who the members may be
 }
 
-// spans cuts the run wherever a fault begins or ends.
+// spans cuts the run wherever a fault begins or ends, or the members change.
 func (r *Run) spans() []span {
 	cuts := []int64{r.Start, r.End}
 	for _, f := range r.Faults {
@@ -23,13 +24,33 @@ func (r *Run) spans() []span {
 			}
 		}
 	}
+	all := r.told()
+	cuts = append(cuts, r.changes(all)...)
 	slices.Sort(cuts)
 	cuts = slices.Compact(cuts)
 	var spans []span
 	for i := range len(cuts) - 1 {
-		spans = append(spans, r.spanOf(cuts[i], cuts[i+1]))
+		s := r.spanOf(cuts[i], cuts[i+1])
+		s.force = r.inForce(all, s.from, s.to)
+		spans = append(spans, s)
 	}
 	return spans
+}
+
+// changes are the moments within the run at which a configuration was first told of that differs from those before.
+func (r *Run) changes(all []told) []int64 {
+	var moments []int64
+	var before []configuration
+	for _, t := range all {
+		if slices.ContainsFunc(before, t.same) {
+			continue
+		}
+		before = append(before, t.configuration)
+		if t.mono > r.Start && t.mono < r.End {
+			moments = append(moments, t.mono)
+		}
+	}
+	return moments
 }
 
 func (r *Run) spanOf(from, to int64) span {
@@ -104,13 +125,24 @@ func (r *Run) core(s span, overTroubled bool) map[string]bool {
 				members = append(members, node)
 			}
 		}
-		if r.isMajority(func(n string) bool { return slices.Contains(members, n) }) && s.mutual(members, overTroubled) {
+		if s.majority(members) && s.mutual(members, overTroubled) {
 			for _, node := range members {
 				core[node] = true
 			}
 		}
 	}
 	return core
+}
+
+// majority reports whether nodes are one in whatever configuration is in force, and each counts in it.
+func (s span) majority(nodes []string) bool {
+	for _, c := range s.force {
+		strange := func(n string) bool { return !c.counts(n) }
+		if slices.ContainsFunc(nodes, strange) || !c.majority(func(n string) bool { return slices.Contains(nodes, n) }) {
+			return false
+		}
+	}
+	return true
 }
 
 func (s span) mutual(members []string, overTroubled bool) bool {

@@ -32,7 +32,7 @@ func (c *Cluster) doomed(ids []string) ([]*Node, error) {
 	var running []string
 	for _, n := range nodes {
 		switch c.State(n.ID) {
-		case Down:
+		case Down, Absent:
 			return nil, fmt.Errorf("%s is down already", n.ID)
 		case Running:
 			running = append(running, n.ID)
@@ -91,7 +91,7 @@ func (c *Cluster) Stop(ctx context.Context, ids []string) error {
 	return errors.Join(errs...)
 }
 
-// Restart starts nodes that are down on their data directories, and kills first those that are not.
+// Restart starts nodes that are down as they were started before, and kills first those that are not down.
 func (c *Cluster) Restart(ctx context.Context, ids []string) error {
 	nodes, err := c.find(ids)
 	if err != nil {
@@ -99,7 +99,10 @@ func (c *Cluster) Restart(ctx context.Context, ids []string) error {
 	}
 	var up []string
 	for _, n := range nodes {
-		if c.State(n.ID) != Down {
+		switch {
+		case n.process == nil:
+			return fmt.Errorf("%s has never run: start it", n.ID)
+		case c.running(n.ID):
 			up = append(up, n.ID)
 		}
 	}
@@ -211,6 +214,8 @@ func (n *Node) readSteps() error {
 	var ops []FileOp
 	for _, e := range events[n.consumed:] {
 		switch e.Event {
+		case observe.EventWipe:
+			n.disk, ops = newDisk(), nil
 		case observe.EventCreate, observe.EventRename, observe.EventRemove, observe.EventSync, observe.EventSyncDir:
 			ops = append(ops, FileOp{Op: e.Event, File: e.File, To: e.To, Length: e.Length})
 		}

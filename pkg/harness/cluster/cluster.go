@@ -31,7 +31,8 @@ type Ports struct {
 type Options struct {
 	Dir       string // everything of the run lies here
 	Bin       string // folder of the binaries
-	Nodes     int    // n1, n2, …
+	Nodes     int    // the founders: n1, n2, …
+	Spares    int    // further nodes with all their links, which begin nothing: Join starts them
 	ClusterID string
 	Flags     map[string]string // raftnode's, without dashes
 	Mutant    string            // a planted bug's name; "" for the sound node
@@ -86,9 +87,12 @@ type Cluster struct {
 func Start(ctx context.Context, opts Options) (*Cluster, error) {
 	c := &Cluster{opts: opts.withDefaults()}
 	paths := map[string]string{}
-	for i := range opts.Nodes {
+	for i := range opts.Nodes + opts.Spares {
 		id := "n" + strconv.Itoa(i+1)
 		n := &Node{ID: id, Dir: filepath.Join(opts.Dir, id), state: Down, disk: newDisk()}
+		if i >= opts.Nodes {
+			n.state = Absent
+		}
 		c.nodes = append(c.nodes, n)
 		if !c.opts.NoEvents {
 			paths[id] = n.EventLog()
@@ -115,7 +119,7 @@ func (c *Cluster) start(ctx context.Context) error {
 		return fmt.Errorf("create links: %w", err)
 	}
 	c.dial = dial
-	return c.launch(ctx, c.nodes)
+	return c.launch(ctx, c.nodes[:c.opts.Nodes])
 }
 
 func (c *Cluster) startProxy(ctx context.Context) error {
@@ -150,7 +154,7 @@ func (c *Cluster) program() string {
 	return filepath.Join(c.opts.Bin, nodeProgram)
 }
 
-// Nodes are the members' names, in order.
+// Nodes are the names of all, founders and spares, in order.
 func (c *Cluster) Nodes() []string {
 	var ids []string
 	for _, n := range c.nodes {
@@ -178,7 +182,7 @@ func (c *Cluster) EventLog(id string) string {
 // Endpoint is where a node is reached.
 type Endpoint struct {
 	ID    string
-	HTTP  string // base URL of its client API; of the last incarnation if it is down
+	HTTP  string // base URL of its client API; of the last incarnation if it is down, "" if it never ran
 	RPC   string // host:port
 	State State
 }
@@ -189,7 +193,11 @@ func (c *Cluster) Endpoints() []Endpoint {
 	defer c.mu.Unlock()
 	var all []Endpoint
 	for _, n := range c.nodes {
-		all = append(all, Endpoint{ID: n.ID, HTTP: "http://" + n.http, RPC: n.rpc, State: n.state})
+		e := Endpoint{ID: n.ID, RPC: n.rpc, State: n.state}
+		if n.http != "" {
+			e.HTTP = "http://" + n.http
+		}
+		all = append(all, e)
 	}
 	return all
 }

@@ -5,7 +5,7 @@
 //
 // [Start] takes a folder, binaries and flags, and returns once every process has printed its ready
 // line and every link knows its upstream. [Cluster.Await] waits for what the nodes' event logs say.
-// The actions (Kill, Stop, Restart, Pause, Resume, Power) name nodes; who leads is for the caller to
+// The actions (Kill, Stop, Restart, Pause, Resume, Power, Wipe, Join) name nodes; who leads is for the caller to
 // ask: [Cluster.Snapshot].
 //
 // # Invariants

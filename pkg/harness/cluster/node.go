@@ -22,6 +22,9 @@ const (
 	Running State = "running"
 	Paused  State = "paused"
 	Down    State = "down"
+	// Absent nodes have nothing to come back with, so nobody brings them back by themselves: spares that were not started,
+	// nodes whose directory was wiped, and those whose own end was awaited.
+	Absent State = "absent"
 )
 
 // Node is one member and its current process. Its fields are guarded by the cluster's mutex.
@@ -31,7 +34,9 @@ type Node struct {
 
 	state    State
 	process  *Process
-	expected bool // the process's end was asked for
+	expected bool          // the process's end was asked for
+	joins    bool          // it was started to be added to a cluster, and not to begin one
+	ended    chan struct{} // closed once the process's end is in the books
 	rpc      string
 	http     string
 	disk     *disk
@@ -46,9 +51,10 @@ func (n *Node) EventLog() string { return filepath.Join(n.Dir, "events.jsonl") }
 
 // Exit is a node's process ending unasked.
 type Exit struct {
-	Node string
-	Mono int64
-	How  string // exit status or signal, and the last line of its log
+	Node  string
+	Mono  int64
+	Clean bool   // with code 0
+	How   string // exit status or signal, and the last line of its log
 }
 
 // exitSettings is the code by which a node refuses its command line.
@@ -72,8 +78,12 @@ func (c *Cluster) arguments(n *Node, i int) []string {
 		}
 		peers = append(peers, peer.ID+"="+address)
 	}
+	begins := "--bootstrap=" + strings.Join(c.Nodes()[:c.opts.Nodes], ",")
+	if n.joins {
+		begins = "--join"
+	}
 	args := []string{
-		"--id=" + n.ID, "--peers=" + strings.Join(peers, ","), "--cluster-id=" + c.opts.ClusterID,
+		begins, "--id=" + n.ID, "--peers=" + strings.Join(peers, ","), "--cluster-id=" + c.opts.ClusterID,
 		"--rpc-listen=" + c.listen(c.opts.Ports.RPC, i), "--http-listen=" + c.listen(c.opts.Ports.HTTP, i),
 		"--data-dir=" + n.DataDir(),
 	}
@@ -115,9 +125,13 @@ func (c *Cluster) launch(ctx context.Context, nodes []*Node) error {
 		}
 		started[n] = p
 		c.mu.Lock()
-		n.process, n.expected = p, false
+		ended := make(chan struct{})
+		n.process, n.expected, n.ended = p, false, ended
 		c.mu.Unlock()
-		c.watches.Go(func() { c.watchExit(n, p) })
+		c.watches.Go(func() {
+			defer close(ended)
+			c.watchExit(n, p)
+		})
 	}
 	for n, p := range started {
 		fields, err := p.AwaitReady(ctx)
@@ -174,7 +188,7 @@ func (c *Cluster) watchExit(n *Node, p *Process) {
 	if c.closing {
 		return
 	}
-	c.unexpected = append(c.unexpected, Exit{Node: n.ID, Mono: load.Monotonic(), How: p.ExitText() + ": " + lastLine(p.cmd.Stderr)})
+	c.unexpected = append(c.unexpected, Exit{Node: n.ID, Mono: load.Monotonic(), Clean: p.clean(), How: p.ExitText() + ": " + lastLine(p.cmd.Stderr)})
 	c.opts.Logger.Warn("node ended unasked", "node", n.ID, "how", p.ExitText())
 }
 

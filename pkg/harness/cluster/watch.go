@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"slices"
 	"sync"
 
 	"whitewater/pkg/harness/observe"
@@ -12,20 +13,47 @@ import (
 
 // View is what a node's event log has told so far.
 type View struct {
-	Incarnation string
-	Starts      int    // incarnations seen
-	Term        uint64 // current
-	Role        string // follower, pre_candidate, candidate, leader
-	Leader      string // as this node believes; "" = none known
-	Begins      uint64 // the log begins behind this index
-	Last        uint64 // last log index
-	Commit      uint64 // commit index of this incarnation
-	Campaigns   int    // times it asked for votes or pre-votes, over all incarnations
-	Truncations int    // times it cut off the end of its log, over all incarnations
-	Snapshots   int    // snapshots of its own that it has taken, over all incarnations
-	Installs    int    // leaders' snapshots that took the place of its log, over all incarnations
-	Receives    bool   // a leader's snapshot is half here
-	OldRole     string // the role before this one
+	Incarnation   string
+	Starts        int           // incarnations seen
+	Term          uint64        // current
+	Role          string        // follower, pre_candidate, candidate, leader
+	Leader        string        // as this node believes; "" = none known
+	Begins        uint64        // the log begins behind this index
+	Last          uint64        // last log index
+	Commit        uint64        // commit index of this incarnation
+	Campaigns     int           // times it asked for votes or pre-votes, over all incarnations
+	Truncations   int           // times it cut off the end of its log, over all incarnations
+	Snapshots     int           // snapshots of its own that it has taken, over all incarnations
+	Installs      int           // leaders' snapshots that took the place of its log, over all incarnations
+	Receives      bool          // a leader's snapshot is half here
+	OldRole       string        // the role before this one
+	Configuration Configuration // in force
+}
+
+// Configuration is who the members are, as one node sees it.
+type Configuration struct {
+	Index     uint64
+	Committed bool
+	Joint     bool
+	Members   []observe.Member
+}
+
+// Settled reports whether no change is under way.
+func (c Configuration) Settled() bool {
+	return c.Committed && !c.Joint && !slices.ContainsFunc(c.Members, func(m observe.Member) bool {
+		return m.Suffrage == observe.Joining || m.Suffrage == observe.Leaving
+	})
+}
+
+// IDs are the members of the suffrages given, in order.
+func (c Configuration) IDs(suffrages ...string) []string {
+	var ids []string
+	for _, m := range c.Members {
+		if slices.Contains(suffrages, m.Suffrage) {
+			ids = append(ids, m.ID)
+		}
+	}
+	return ids
 }
 
 // Election is one leader taking office.
@@ -43,6 +71,17 @@ const receiving = "snap/receiving"
 type Snapshot struct {
 	Views     map[string]View
 	Elections []Election // in the order in which they were read
+}
+
+// Configuration is the newest committed one that any node knows.
+func (s Snapshot) Configuration() Configuration {
+	var newest Configuration
+	for _, v := range s.Views {
+		if c := v.Configuration; c.Committed && len(c.Members) > 0 && (c.Index > newest.Index || newest.Members == nil) {
+			newest = c
+		}
+	}
+	return newest
 }
 
 // MaxTerm is the highest term that any node has reached.
@@ -96,6 +135,7 @@ func viewed() []string {
 	return []string{
 		observe.EventStart, observe.EventRole, observe.EventLeader, observe.EventAppend, observe.EventTruncate, observe.EventCommit,
 		observe.EventSnapshot, observe.EventInstall, observe.EventCreate, observe.EventRename, observe.EventRemove,
+		observe.EventConfiguration, observe.EventWipe,
 	}
 }
 
@@ -141,6 +181,10 @@ func (w *watcher) apply(e observe.Event) {
 func (v *View) step(e observe.Event) {
 	v.Term = max(v.Term, e.Term)
 	switch e.Event {
+	case observe.EventWipe:
+		*v = View{Starts: v.Starts, Campaigns: v.Campaigns, Truncations: v.Truncations, Snapshots: v.Snapshots, Installs: v.Installs}
+	case observe.EventConfiguration:
+		v.Configuration = Configuration{Index: e.Index, Committed: e.Committed, Joint: e.Joint, Members: e.Members}
 	case observe.EventStart:
 		*v = View{
 			Incarnation: e.Inc, Term: e.Term, Role: "follower", Begins: max(e.First, 1) - 1, Last: e.Last, Commit: max(e.First, 1) - 1,

@@ -7,23 +7,26 @@ import (
 
 // Names of events.
 const (
-	EventStart    = "start"
-	EventRole     = "role"
-	EventLeader   = "leader"
-	EventVote     = "vote"
-	EventAppend   = "append"
-	EventDurable  = "durable"
-	EventTruncate = "truncate"
-	EventCommit   = "commit"
-	EventApply    = "apply"
-	EventSnapshot = "snapshot"
-	EventInstall  = "install"
-	EventSync     = "sync"
-	EventCreate   = "create"
-	EventRemove   = "remove"
-	EventRename   = "rename"
-	EventSyncDir  = "syncdir"
-	EventStop     = "stop"
+	EventStart         = "start"
+	EventRole          = "role"
+	EventLeader        = "leader"
+	EventVote          = "vote"
+	EventAppend        = "append"
+	EventDurable       = "durable"
+	EventTruncate      = "truncate"
+	EventCommit        = "commit"
+	EventApply         = "apply"
+	EventSnapshot      = "snapshot"
+	EventInstall       = "install"
+	EventSync          = "sync"
+	EventCreate        = "create"
+	EventRemove        = "remove"
+	EventRename        = "rename"
+	EventSyncDir       = "syncdir"
+	EventConfiguration = "configuration"
+	EventStop          = "stop"
+	// EventWipe is the harness' own: it has taken the data directory away, and writes that into the node's log.
+	EventWipe = "wipe"
 )
 
 // RoleLeader is the role of a node that leads; the others are follower, pre_candidate and candidate.
@@ -69,10 +72,31 @@ type Event struct {
 	From    uint64 `json:"-"` // truncate: this index and all behind it are gone; "from" on the wire
 	OldRole string `json:"-"` // role: the role before; "from" on the wire, too
 
+	// Of configuration: the index of its entry (0: the one that the cluster began with; of a snapshot, where that one holds it).
+	Index     uint64   `json:"index,omitempty"`
+	Committed bool     `json:"committed,omitempty"`
+	Joint     bool     `json:"joint,omitempty"`
+	Members   []Member `json:"members,omitempty"`
+	Directory string   `json:"directory,omitempty"` // wipe: the id by which the members knew it; "" if they did not
+
 	File   string `json:"file,omitempty"` // sync, create, remove, rename, syncdir
 	To     string `json:"to,omitempty"`   // rename
 	Length int64  `json:"length,omitempty"`
 }
+
+// Member is one member of a configuration.
+type Member struct {
+	ID       string `json:"id"`
+	Suffrage string `json:"suffrage"`
+}
+
+// What a member is.
+const (
+	Voter   = "voter"
+	Learner = "learner" // never counts
+	Joining = "joining" // catches up, and counts in the new half of a joint configuration
+	Leaving = "leaving" // counts in the old half alone
+)
 
 // UnmarshalJSON tells the two meanings of "from" apart.
 func (e *Event) UnmarshalJSON(data []byte) error {

@@ -54,6 +54,12 @@ func (r *run) await(ctx context.Context, a *Await, within time.Duration) ([]stri
 			return nil, err
 		}
 	}
+	if err := r.exited(ctx, a.Exited, within); err != nil {
+		return nil, err
+	}
+	if err := r.quiet(ctx, time.Duration(a.Quiet)); err != nil {
+		return nil, err
+	}
 	return r.awaited(a)
 }
 
@@ -121,6 +127,9 @@ func (r *run) wishes(a *Await) ([]wish, error) {
 		add(true, fmt.Sprintf("%d more commits", a.Commits), func(s cluster.Snapshot) bool { return s.MaxCommit() >= since.MaxCommit()+uint64(a.Commits) })
 	}
 	all = append(all, snapshotWishes(a, since, nodes)...)
+	if a.Voters != nil {
+		all = append(all, r.votersWish(a.Voters, nodes(a.Voters)))
+	}
 	if a.CaughtUp != nil {
 		add(true, a.CaughtUp.String()+" catching up", r.caughtUp(nodes(a.CaughtUp)))
 	}

@@ -56,7 +56,7 @@ func (r *run) recover(ctx context.Context) error {
 	if err := r.drain(ctx); err != nil {
 		return err
 	}
-	return r.owe(ctx, "every node catching up after everything healed", r.caughtUp(r.cluster.Nodes()), within)
+	return r.owe(ctx, "every node catching up after everything healed", r.caughtUp(r.members()), within)
 }
 
 // owe waits for what a healed cluster owes.

@@ -102,7 +102,7 @@ func plainType(goType string) string {
 // fieldsOf lists the keys of one of the types that a file is made of.
 func fieldsOf(name string) []string {
 	types := []any{
-		Scenario{}, ClusterSpec{}, LoadSpec{}, Step{}, Await{}, Tail{}, Compact{}, Transfer{}, Fill{}, Pin{}, Partition{}, MessageFault{}, Expect{}, Bounds{}, ExpectFail{},
+		Scenario{}, ClusterSpec{}, LoadSpec{}, Step{}, Await{}, Tail{}, Compact{}, Exited{}, Members{}, Transfer{}, Fill{}, Pin{}, Partition{}, MessageFault{}, Expect{}, Bounds{}, ExpectFail{},
 	}
 	for _, v := range types {
 		t := reflect.TypeOf(v)

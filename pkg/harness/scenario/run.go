@@ -180,7 +180,7 @@ func (r *run) find(name string, v check.Verdict, err error) {
 func (r *run) startCluster(ctx context.Context) error {
 	var net Network
 	c, err := cluster.Start(ctx, cluster.Options{
-		Dir: r.o.Dir, Bin: r.o.Bin, Nodes: r.s.Cluster.Nodes, Flags: r.s.Cluster.Flags, Mutant: r.s.Cluster.Mutant,
+		Dir: r.o.Dir, Bin: r.o.Bin, Nodes: r.s.Cluster.Nodes, Spares: r.s.Cluster.Spares, Flags: r.s.Cluster.Flags, Mutant: r.s.Cluster.Mutant,
 		Seed: r.o.Seed, ClusterID: newClusterID(), Logger: r.log,
 		BeforeKill: r.scrapeNodes,
 		Connect: func(url string) cluster.Proxy {

@@ -24,7 +24,8 @@ func (s *Scenario) Source() []byte { return s.source }
 
 // ClusterSpec is the cluster to start.
 type ClusterSpec struct {
-	Nodes  int               `yaml:"nodes"`  // 1 to 9, named n1, n2, …
+	Nodes  int               `yaml:"nodes"`  // that begin the cluster; with the spares 1 to 9, named n1, n2, …
+	Spares int               `yaml:"spares"` // further ones that a step starts, to be added
 	Flags  map[string]string `yaml:"flags"`  // raftnode's flags without dashes
 	Mutant string            `yaml:"mutant"` // planted bug; needs the mutants' binary
 }
@@ -62,6 +63,9 @@ type Step struct {
 	Pause     *Selector     `yaml:"pause"`
 	Resume    *Selector     `yaml:"resume"`
 	Snapshot  *Selector     `yaml:"snapshot"` // these take a snapshot now
+	Start     *Selector     `yaml:"start"`    // empty, to be added
+	Wipe      *Selector     `yaml:"wipe"`     // these are down, and lose their data directories
+	Members   *Members      `yaml:"members"`
 	Transfer  *Transfer     `yaml:"transfer"`
 	Fill      *Fill         `yaml:"fill"`
 	Load      string        `yaml:"load"`  // pause (begin no operation), drain (and wait for those begun) or resume
@@ -85,6 +89,9 @@ type Await struct {
 	Snapshot    *Selector `yaml:"snapshot"`  // all of these have taken a snapshot of their own since
 	Receiving   *Selector `yaml:"receiving"` // all of these have a part of a leader's snapshot, and not all of it
 	Installed   *Selector `yaml:"installed"` // all of these have installed a leader's snapshot since
+	Voters      *Selector `yaml:"voters"`    // the voters are exactly these, no change is under way, and all that run know it
+	Exited      *Exited   `yaml:"exited"`
+	Quiet       Duration  `yaml:"quiet"` // for so long nobody is elected and no term begins, from when all else holds
 }
 
 // Tail waits for entries behind the commit index: a leader alone appends and cannot commit.
@@ -97,6 +104,19 @@ type Tail struct {
 type Compact struct {
 	Of   *Selector `yaml:"of"`
 	Past *Selector `yaml:"past"`
+}
+
+// Exited waits for processes that end by themselves.
+type Exited struct {
+	Of     *Selector `yaml:"of"`
+	Saying string    `yaml:"saying"` // stands in the last line that each logs
+}
+
+// Members asks the leader for other members, all at once. The step ends when the change is over.
+type Members struct {
+	Add    *Selector `yaml:"add"`
+	Remove *Selector `yaml:"remove"`
+	Begin  bool      `yaml:"begin"` // the step ends when the change has begun
 }
 
 // Transfer asks the leader to hand over. The step ends when the new leader leads, or the transfer has been given up.

@@ -135,6 +135,7 @@ func (s Selector) needsLeader() bool {
 // field is what a selector picks from.
 type field struct {
 	nodes    []string            // all, in order
+	voters   []string            // those that make up majorities, in order
 	eligible []string            // those that the action can act on, in order
 	leader   string              // "" = none
 	bound    map[string][]string // by name
@@ -170,9 +171,11 @@ func (t term) pick(f field) ([]string, error) {
 		excluded = append(excluded, found...)
 	}
 	candidates := slices.DeleteFunc(slices.Clone(f.eligible), func(n string) bool { return slices.Contains(excluded, n) })
-	switch t.target {
-	case targetAll, targetAny, targetRest:
+	if t.target == targetAll || t.target == targetAny || t.target == targetRest {
 		return f.draw(candidates, t.count)
+	}
+	candidates = slices.DeleteFunc(candidates, func(n string) bool { return !slices.Contains(f.voters, n) })
+	switch t.target {
 	case targetFollower, targetFollowers:
 		candidates = slices.DeleteFunc(candidates, func(n string) bool { return n == f.leader })
 		count := t.count
@@ -181,9 +184,9 @@ func (t term) pick(f field) ([]string, error) {
 		}
 		return f.draw(candidates, count)
 	case targetMinority:
-		return f.draw(candidates, (len(f.nodes)-1)/2)
+		return f.draw(candidates, (len(f.voters)-1)/2)
 	case targetMajority:
-		return f.draw(candidates, len(f.nodes)/2+1)
+		return f.draw(candidates, len(f.voters)/2+1)
 	}
 	return f.named(t.target)
 }

@@ -22,7 +22,7 @@ func selector(t *testing.T, text string) Selector {
 func fieldOfFive(seed uint64) field {
 	nodes := []string{"n1", "n2", "n3", "n4", "n5"}
 	return field{
-		nodes: nodes, eligible: nodes, leader: "n2", bound: map[string][]string{"L1": {"n2"}, "Pair": {"n4", "n5"}},
+		nodes: nodes, voters: nodes, eligible: nodes, leader: "n2", bound: map[string][]string{"L1": {"n2"}, "Pair": {"n4", "n5"}},
 		rand: rand.New(rand.NewPCG(seed, 1)),
 	}
 }

@@ -69,6 +69,12 @@ func (r *run) step(ctx context.Context, i int, st *Step) error {
 		r.load.Unpin()
 	case "snapshot":
 		nodes, err = r.snapshot(ctx, i, st)
+	case "start":
+		nodes, err = r.join(ctx, i, st)
+	case "wipe":
+		nodes, err = r.wipe(ctx, i, st)
+	case "members":
+		err = r.changeMembers(ctx, i, st)
 	case "transfer":
 		nodes, err = r.transfer(ctx, i, st)
 	case "fill":
@@ -92,10 +98,11 @@ func (r *run) step(ctx context.Context, i int, st *Step) error {
 // field is what a step's selectors pick from. What it draws depends on the seed and the step alone.
 func (r *run) field(eligible, taken []string, step int) field {
 	if eligible == nil {
-		eligible = r.cluster.Nodes()
+		eligible = r.present()
 	}
+	now := r.cluster.Snapshot()
 	return field{
-		nodes: r.cluster.Nodes(), eligible: eligible, leader: r.leader(r.cluster.Snapshot()),
+		nodes: r.cluster.Nodes(), voters: r.voters(now), eligible: eligible, leader: r.leader(now),
 		bound: r.bound, taken: taken, rand: rand.New(rand.NewPCG(r.o.Seed, uint64(step)+1)),
 	}
 }
@@ -125,11 +132,17 @@ func (r *run) eligible(action string) []string {
 		ok := true
 		switch action {
 		case "kill", "power", "stop":
-			ok = e.State != cluster.Down
+			ok = e.State == cluster.Running || e.State == cluster.Paused
 		case "pause", "snapshot", "transfer":
 			ok = e.State == cluster.Running
 		case "resume":
 			ok = e.State == cluster.Paused
+		case "start":
+			ok = e.State == cluster.Absent
+		case "wipe":
+			ok = e.HTTP != "" && (e.State == cluster.Down || e.State == cluster.Absent)
+		case "bind", "restart":
+			ok = e.State != cluster.Absent
 		}
 		if ok {
 			nodes = append(nodes, e.ID)
@@ -259,10 +272,13 @@ func (r *run) pin(ctx context.Context, i int, st *Step) error {
 	return nil
 }
 
-// endpoints is where clients may go: every node, also one that is down, as a real client would try it.
+// endpoints is where clients may go: every node that has run, also one that is down, as a real client would try it.
 func (r *run) endpoints() []load.Node {
 	var nodes []load.Node
 	for _, e := range r.cluster.Endpoints() {
+		if e.HTTP == "" {
+			continue
+		}
 		nodes = append(nodes, load.Node{ID: e.ID, URL: e.HTTP})
 	}
 	return nodes

@@ -33,7 +33,7 @@ var (
 	faultName    = regexp.MustCompile(`^[A-Za-z0-9]+([_-][A-Za-z0-9]+)*$`)
 	flagName     = regexp.MustCompile(`^[a-z]+(-[a-z]+)*$`)
 	// ownFlags are the cluster's to set.
-	ownFlags = []string{"id", "peers", "local", "rpc-listen", "http-listen", "http-advertise", "data-dir", "cluster-id", "event-log", "mutant"}
+	ownFlags = []string{"id", "peers", "local", "rpc-listen", "http-listen", "http-advertise", "data-dir", "cluster-id", "event-log", "mutant", "join", "bootstrap", "rpc-advertise"}
 )
 
 // validation collects every fault of a decoded file.
@@ -85,6 +85,9 @@ func (v *validation) cluster() {
 	c := v.s.Cluster
 	if c.Nodes < 1 || c.Nodes > maxNodes {
 		v.fault(fmt.Sprintf("%d nodes: from 1 to %d can be run", c.Nodes, maxNodes), "cluster", "nodes")
+	}
+	if c.Spares < 0 || c.Nodes >= 1 && c.Nodes <= maxNodes && c.Nodes+c.Spares > maxNodes {
+		v.fault(fmt.Sprintf("%d spares beside %d nodes: from 0, and %d in all can be run", c.Spares, c.Nodes, maxNodes), "cluster", "spares")
 	}
 	for flag := range c.Flags {
 		if !flagName.MatchString(flag) {
@@ -143,8 +146,8 @@ func (v *validation) selector(s *Selector, path ...any) {
 			switch {
 			case boundName.MatchString(name) && len(v.shape) == 0 && !slices.Contains(v.bound, name):
 				v.faultf(path, "%s is bound by no earlier step: give that step `as: %s`", name, name)
-			case nodeName.MatchString(name) && v.s.Cluster.Nodes > 0 && int(name[1]-'0') > v.s.Cluster.Nodes:
-				v.faultf(path, "%s is not in a cluster of %d nodes", name, v.s.Cluster.Nodes)
+			case nodeName.MatchString(name) && v.s.Cluster.Nodes > 0 && int(name[1]-'0') > v.s.Cluster.Nodes+v.s.Cluster.Spares:
+				v.faultf(path, "%s is not in a cluster of %d nodes and %d spares", name, v.s.Cluster.Nodes, v.s.Cluster.Spares)
 			case name == targetRest && !slices.Contains(path, any("partition")):
 				v.faultf(path, "rest is for the groups of a partition: write all, or exclude with not")
 			}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 )
 
 // actions lists the actions that a step has, by their keys.
@@ -27,6 +28,9 @@ func (st *Step) actions() []string {
 		{"pause", st.Pause != nil},
 		{"resume", st.Resume != nil},
 		{"snapshot", st.Snapshot != nil},
+		{"start", st.Start != nil},
+		{"wipe", st.Wipe != nil},
+		{"members", st.Members != nil},
 		{"transfer", st.Transfer != nil},
 		{"fill", st.Fill != nil},
 		{"load", st.Load != ""},
@@ -45,7 +49,7 @@ func (st *Step) action() string { return st.actions()[0] }
 
 // target is the selector of the actions that have just one.
 func (st *Step) target() *Selector {
-	for _, s := range []*Selector{st.Bind, st.Kill, st.Power, st.Stop, st.Restart, st.Pause, st.Resume, st.Snapshot} {
+	for _, s := range []*Selector{st.Bind, st.Kill, st.Power, st.Stop, st.Restart, st.Pause, st.Resume, st.Snapshot, st.Start, st.Wipe} {
 		if s != nil {
 			return s
 		}
@@ -69,7 +73,7 @@ func (v *validation) timeline() {
 	for i := range v.s.Timeline {
 		st := &v.s.Timeline[i]
 		if got := st.actions(); len(got) != 1 {
-			v.fault(fmt.Sprintf("a step has exactly one action, this has %d (%s): split it, or choose one of await, bind, partition, drop, delay, preset, heal, kill, power, stop, restart, pause, resume, snapshot, transfer, fill, load, pin, unpin",
+			v.fault(fmt.Sprintf("a step has exactly one action, this has %d (%s): split it, or choose one of await, bind, partition, drop, delay, preset, heal, kill, power, stop, restart, pause, resume, snapshot, start, wipe, members, transfer, fill, load, pin, unpin",
 				len(got), strings.Join(got, ", ")), "timeline", i)
 			continue
 		}
@@ -102,7 +106,7 @@ func (v *validation) step(st *Step, i int) {
 	}
 	switch action {
 	case "await":
-		v.await(st.Await, path("await"))
+		v.await(st.Await, st.Within, path("await"))
 	case "partition":
 		v.partition(st.Partition, path("partition"))
 	case "drop", "delay":
@@ -129,6 +133,8 @@ func (v *validation) step(st *Step, i int) {
 		if st.Transfer.GivenUp && st.Transfer.To == nil {
 			v.faultf(path("transfer"), "to whom is it to be in vain? name a node that cannot take over in to")
 		}
+	case "members":
+		v.members(st.Members, path("members"))
 	case "fill":
 		if f := st.Fill; f.Keys < 1 || f.Keys > maxFillKeys || f.Bytes < 1 || f.Bytes > maxFillBytes {
 			v.faultf(path("fill"), "%d keys of %d bytes: from 1 to %d keys, of 1 to %d bytes", f.Keys, f.Bytes, maxFillKeys, maxFillBytes)
@@ -159,7 +165,7 @@ func (v *validation) binding(st *Step, action string, path []any) {
 	v.bound = append(v.bound, st.As)
 }
 
-func (v *validation) await(a *Await, path []any) {
+func (v *validation) await(a *Await, within Duration, path []any) {
 	at := func(key string) []any { return append(slices.Clone(path), key) }
 	set := 0
 	for key, n := range map[string]int{"ops": a.Ops, "commits": a.Commits, "terms": a.Terms} {
@@ -173,7 +179,7 @@ func (v *validation) await(a *Await, path []any) {
 	for key, s := range map[string]*Selector{
 		"elected": a.Elected, "leader": a.Leader, "not_leader": a.NotLeader,
 		"campaigning": a.Campaigning, "caught_up": a.CaughtUp, "truncated": a.Truncated,
-		"snapshot": a.Snapshot, "receiving": a.Receiving, "installed": a.Installed,
+		"snapshot": a.Snapshot, "receiving": a.Receiving, "installed": a.Installed, "voters": a.Voters,
 	} {
 		if s == nil {
 			continue
@@ -196,8 +202,29 @@ func (v *validation) await(a *Await, path []any) {
 		v.fixed(a.Compacted.Of, append(at("compacted"), "of"))
 		v.fixed(a.Compacted.Past, append(at("compacted"), "past"))
 	}
+	if a.Exited != nil {
+		set++
+		if a.Exited.Of == nil || a.Exited.Saying == "" {
+			v.faultf(at("exited"), "needs of (the nodes) and saying (a part of the last line that they log)")
+		}
+		v.fixed(a.Exited.Of, append(at("exited"), "of"))
+	}
+	if a.Quiet != 0 {
+		set++
+		if within := within.Of(defaultWithin); time.Duration(a.Quiet) >= within {
+			v.faultf(at("quiet"), "%v of quiet do not fit within %v: give the step a longer within", time.Duration(a.Quiet), within)
+		}
+	}
 	if set == 0 {
-		v.faultf(path, "waits for nothing: name ops, commits, terms, elected, leader, not_leader, campaigning, caught_up, truncated, tail, compacted, snapshot, receiving or installed")
+		v.faultf(path, "waits for nothing: name ops, commits, terms, elected, leader, not_leader, campaigning, caught_up, truncated, tail, compacted, snapshot, receiving, installed, voters, exited or quiet")
+	}
+}
+
+func (v *validation) members(m *Members, path []any) {
+	v.selector(m.Add, append(slices.Clone(path), "add")...)
+	v.selector(m.Remove, append(slices.Clone(path), "remove")...)
+	if m.Add == nil && m.Remove == nil {
+		v.faultf(path, "changes nothing: name nodes to add, to remove, or both")
 	}
 }
 

@@ -143,7 +143,7 @@ func electionsUntil(elections []cluster.Election, ended int64) int {
 // evidence is the run as package check wants it.
 func (r *run) evidence() *check.Run {
 	e := &check.Run{
-		Name: r.s.Name, Seed: r.o.Seed, Nodes: r.cluster.Nodes(),
+		Name: r.s.Name, Seed: r.o.Seed, Nodes: r.started(),
 		T: r.flag("election-timeout", defaultElectionTimeout), HeartbeatInterval: r.flag("heartbeat-interval", defaultHeartbeatInterval),
 		History: r.load.History(), Events: map[string][]observe.Event{}, Samples: r.scraper.Samples(),
 		Faults: r.ledger.faults(), Start: r.began, End: r.ended, Logs: r.logs,

@@ -13,7 +13,7 @@ import (
 // mutants are the rules that this build can break.
 var mutants = []string{
 	"ack-before-fsync", "vote-twice", "commit-old-term", "read-unconfirmed", "no-step-down",
-	"member-before-noop", "stranger-counts", "lease-outlives-transfer",
+	"no-joint", "stranger-counts", "lease-outlives-transfer",
 }
 
 func (c *config) bindMutant(f *pflag.FlagSet) {

@@ -13,6 +13,11 @@ func TestMutant_Names(t *testing.T) {
 	if err != nil || !c.raft.Mutation.Is("vote-twice") || !c.storage.Mutation.Is("vote-twice") {
 		t.Errorf("%+v, %v", c.raft.Mutation, err)
 	}
+	for _, name := range []string{"no-joint", "stranger-counts", "lease-outlives-transfer"} { // those of pkg/raft/protocol's tests
+		if _, _, err := load(append(args, "--mutant", name), nil); err != nil {
+			t.Errorf("--mutant %s: %v", name, err)
+		}
+	}
 	if _, _, err := load(append(args, "--mutant", "sing"), nil); err == nil || !strings.Contains(err.Error(), "use one of ack-before-fsync, vote-twice") {
 		t.Errorf("unknown name: %v", err)
 	}

@@ -182,10 +182,20 @@ func doctored() map[string]map[string]func(*Run) {
 				})
 			},
 		},
+		"membership": {
+			"elected by one vote": func(r *Run) {
+				drop(r, "n1", observe.EventVote)
+				drop(r, "n3", observe.EventVote)
+			},
+			"committed by one": func(r *Run) { drop(r, "n1", observe.EventAppend); drop(r, "n3", observe.EventAppend) },
+			"other voters": func(r *Run) {
+				edit(r, "n3", observe.EventConfiguration, func(e *observe.Event) { e.Members = parseMembers("n1 n2 n3 n4").members })
+			},
+		},
 		"stale-leader": {
 			"an old leader stays": func(r *Run) {
 				r.Faults = nil
-				r.Events["n1"] = r.Events["n1"][:12]
+				r.Events["n1"] = r.Events["n1"][:13]
 				for i := range r.Samples["n1"] {
 					s := &r.Samples["n1"][i]
 					s.Err, s.Start = "", 100
@@ -194,7 +204,7 @@ func doctored() map[string]map[string]func(*Run) {
 			},
 			"until it steps down at last": func(r *Run) {
 				r.Faults = nil
-				r.Events["n1"] = r.Events["n1"][:12]
+				r.Events["n1"] = r.Events["n1"][:13]
 				insert(r, "n1", 15, observe.Event{Event: observe.EventRole, Role: "follower", Term: 2})
 			},
 		},

@@ -57,7 +57,7 @@ func compactedEvents(run *Run) {
 	n3.follow(15, 7, m(2, 7))
 	n3.add(16, observe.Event{Event: observe.EventStop, Reason: "told to"})
 	n3.start(17, 2, "n2", 7, 2)
-	n3.events[len(n3.events)-2].First = 6
+	n3.events[len(n3.events)-3].First = 6
 	n3.batch(17.2, observe.EventCommit, 7, m(2, 7))
 	n3.batch(17.3, observe.EventApply, 7, m(2, 7))
 	n2.lead(18, 8, m(2, 8))

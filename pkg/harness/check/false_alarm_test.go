@@ -10,7 +10,7 @@ import (
 // sightless takes away what would contradict that n1 was never killed: the fault, its second life, its samples.
 func sightless(r *Run) {
 	r.Faults = nil
-	r.Events["n1"] = r.Events["n1"][:12]
+	r.Events["n1"] = r.Events["n1"][:13]
 	for i := range r.Samples["n1"] {
 		s := &r.Samples["n1"][i]
 		if s.Mono > 8*second {

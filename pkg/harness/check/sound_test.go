@@ -2,6 +2,7 @@ package check
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"whitewater/pkg/harness/load"
@@ -34,6 +35,29 @@ func (t *tape) start(at float64, term uint64, votedFor string, last, lastTerm ui
 	t.seq, t.term = 0, term
 	t.add(at, observe.Event{Event: observe.EventStart, VotedFor: votedFor, Last: last, LastTerm: lastTerm})
 	t.role(at, "follower")
+	t.conf(at, 0, true, "n1 n2 n3")
+}
+
+// conf tells of members: n1 votes, +n1 joins, -n1 leaves, ?n1 learns; "joint" stands before them.
+func (t *tape) conf(at float64, index uint64, committed bool, members string) {
+	c := parseMembers(members)
+	t.add(at, observe.Event{Event: observe.EventConfiguration, Index: index, Committed: committed, Joint: c.joint, Members: c.members})
+}
+
+func parseMembers(text string) configuration {
+	var c configuration
+	for _, word := range strings.Fields(text) {
+		suffrage := map[byte]string{'+': observe.Joining, '-': observe.Leaving, '?': observe.Learner}[word[0]]
+		switch {
+		case word == "joint":
+			c.joint = true
+		case suffrage == "":
+			c.members = append(c.members, observe.Member{ID: word, Suffrage: observe.Voter})
+		default:
+			c.members = append(c.members, observe.Member{ID: word[1:], Suffrage: suffrage})
+		}
+	}
+	return c
 }
 
 func (t *tape) role(at float64, role string) {

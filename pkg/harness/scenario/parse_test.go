@@ -84,9 +84,9 @@ func TestCatalogue_IsSound(t *testing.T) {
 	}
 	for _, want := range []string{
 		"steady", "leader-kill", "leader-rejoin", "partition-minority", "partition-leader", "one-way-partition", "lossy-network", "restart-all",
-		"snapshot-catch-up", "transfer-under-load",
+		"snapshot-catch-up", "transfer-under-load", "grow-3-to-5", "replace-member", "remove-leader",
 		"heartbeat-50ms", "ack-before-fsync", "vote-twice", "commit-old-term", "read-unconfirmed", "no-step-down",
-		"never-compacted", "slow-transfer", "transfer-in-vain",
+		"never-compacted", "slow-transfer", "transfer-in-vain", "stranger-counts", "no-joint",
 	} {
 		if !strings.Contains(" "+strings.Join(names, " ")+" ", " "+want+" ") {
 			t.Errorf("no scenario is called %s", want)

@@ -126,6 +126,7 @@ func onToy(t *testing.T, test func(n *toy)) {
 					n.crash(i)
 				}
 			}
+			time.Sleep(time.Second) // calls that the network still holds end
 		})
 		test(n)
 	})

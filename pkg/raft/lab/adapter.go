@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"whitewater/pkg/raft"
-	"whitewater/pkg/raft/lab/blob"
+	"whitewater/pkg/raft/blob"
 	"whitewater/pkg/raft/protocol"
 )
 

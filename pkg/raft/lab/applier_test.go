@@ -4,7 +4,7 @@ import (
 	"bytes"
 	"fmt"
 
-	"whitewater/pkg/raft/lab/blob"
+	"whitewater/pkg/raft/blob"
 	"whitewater/pkg/raft/protocol"
 )
 

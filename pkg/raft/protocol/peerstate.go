@@ -21,7 +21,7 @@ const (
 	requestLost       peerTrigger = "request_lost"       // entries got no answer; a probe is sent again as it was
 	entriesGone       peerTrigger = "entries_gone"       // the next entry is behind the log's beginning
 	snapshotInstalled peerTrigger = "snapshot_installed" // the peer has it
-	snapshotReplaced  peerTrigger = "snapshot_replaced"  // there is a newer one than was being sent
+	snapshotDropped   peerTrigger = "snapshot_dropped"   // a chunk was lost, and there is a newer one, or another peer waits
 )
 
 var peerTransitions = map[PeerState]map[peerTrigger]PeerState{
@@ -38,7 +38,7 @@ var peerTransitions = map[PeerState]map[peerTrigger]PeerState{
 	},
 	Install: {
 		snapshotInstalled: Replicate,
-		snapshotReplaced:  Probe,
+		snapshotDropped:   Probe,
 	},
 }
 

@@ -86,3 +86,41 @@ func TestProgress_HeartbeatRepeatsTheQuestion(t *testing.T) {
 		t.Errorf("sent %+v, want a heartbeat that checks index 50", request)
 	}
 }
+
+// TestSnapshot_ADeadPeerKeepsNobodyWaiting: with one sender, a peer that does not answer gives its place to the next.
+func TestSnapshot_ADeadPeerKeepsNobodyWaiting(t *testing.T) {
+	n := leaderOf(t, 20)
+	n.opts.MaxSnapshotSenders, n.opts.SnapshotKeep = 1, -1
+	now := n.now
+	n.Persisted(now, 2)
+	for _, peer := range []NodeID{"n2", "n3"} {
+		ticket, _ := appendTo(t, n, now, peer)
+		n.Receive(now, Message{From: peer, To: "n1", Ticket: ticket, Body: AppendEntriesReply{Term: 1, Success: true}})
+		n.progress[peer].match, n.progress[peer].next = 2, 3 // as if it had been away since
+	}
+	at, ok := n.SnapshotAt(n.commitIndex)
+	if !ok {
+		t.Fatalf("no snapshot can be taken at %d", n.commitIndex)
+	}
+	n.SnapshotStored(at)
+	chunkTo := func(peer NodeID) (ticket uint64, sent bool) {
+		for _, m := range n.Replicate(now, peer).Send {
+			if _, ok := m.Body.(InstallSnapshotRequest); ok {
+				return m.Ticket, true
+			}
+		}
+		return 0, false
+	}
+	first, sent := chunkTo("n2")
+	if _, early := chunkTo("n3"); !sent || early {
+		t.Fatalf("a chunk left for n2: %v, for n3 beside it: %v", sent, early)
+	}
+	n.Failed(now, "n2", first)
+	now = now.Add(time.Second)
+	if _, sent := chunkTo("n3"); !sent {
+		t.Error("n3 waits for n2, which does not answer")
+	}
+	if _, both := chunkTo("n2"); both {
+		t.Error("two are sent snapshots at a time")
+	}
+}

@@ -26,7 +26,7 @@ func TestTransitions(t *testing.T) {
 		roles.WriteString("\n")
 	}
 	peers.WriteString("| | probe | replicate | snapshot |\n|---|---|---|---|\n")
-	for _, trigger := range []peerTrigger{logsAgree, logsDiffer, requestLost, entriesGone, snapshotInstalled, snapshotReplaced} {
+	for _, trigger := range []peerTrigger{logsAgree, logsDiffer, requestLost, entriesGone, snapshotInstalled, snapshotDropped} {
 		fmt.Fprintf(&peers, "| `%s` |", trigger)
 		for _, state := range []PeerState{Probe, Replicate, Install} {
 			fmt.Fprintf(&peers, " %s |", tryPeerTransition(state, trigger))

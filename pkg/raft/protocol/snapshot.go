@@ -59,11 +59,22 @@ func (n *Node) snapshotSenders() int {
 	return count
 }
 
-// snapshotFailed sends the same chunk again later, or the newest snapshot if there is a newer one.
+// snapshotFailed lets the same chunk be sent again later, or the newest snapshot if there is a newer one. A peer that does
+// not answer gives its place to one that waits for it; what it holds already it keeps.
 func (n *Node) snapshotFailed(p *progress) {
-	if p.state == Install && p.sending.meta != n.snapshot {
-		p.become(snapshotReplaced)
+	if p.state == Install && (p.sending.meta != n.snapshot || n.snapshotWanted()) {
+		p.become(snapshotDropped)
 	}
+}
+
+// snapshotWanted reports whether some peer needs a snapshot and is not being sent one.
+func (n *Node) snapshotWanted() bool {
+	for _, p := range n.progress {
+		if p.state != Install && p.next < n.log.first() {
+			return true
+		}
+	}
+	return false
 }
 
 func (n *Node) handleInstallSnapshotReply(m Message, reply InstallSnapshotReply) {

@@ -35,10 +35,11 @@ func membership(_ context.Context, run *Run) Finding {
 		len(committed), b.elections, b.commits)
 }
 
-// committedConfigurations are those that somebody said were committed, by index.
+// committedConfigurations are those that were committed, by index: somebody said so, or said so of the entry that a leader
+// had made of one. A node that finds two of them committed tells of the last alone.
 func (d *docket) committedConfigurations() []told {
 	first := map[uint64]told{}
-	for _, t := range d.run.told() {
+	for _, t := range slices.Concat(d.run.told(), d.run.committedEntries()) {
 		if !t.committed {
 			continue
 		}
@@ -56,6 +57,31 @@ func (d *docket) committedConfigurations() []told {
 		all = append(all, t)
 	}
 	slices.SortFunc(all, func(a, b told) int { return cmp.Compare(a.index, b.index) })
+	return all
+}
+
+// committedEntries are the configurations of leaders whose entries were committed in the end.
+func (r *Run) committedEntries() []told {
+	agreed := r.applications()
+	var all []told
+	for _, node := range r.Nodes {
+		var log nodeLog
+		leads := false
+		for _, e := range r.Events[node] {
+			switch e.Event {
+			case observe.EventStart:
+				leads = false
+			case observe.EventRole:
+				leads = e.Role == observe.RoleLeader
+			}
+			log.follow(e)
+			// A leader tells of the entry first, then of what it says.
+			own := leads && e.Event == observe.EventConfiguration && !e.Committed && e.Index > 0
+			if entry := log.at(e.Index); own && entry.known && !entry.bare && entry.mark == agreed[e.Index].mark {
+				all = append(all, told{configurationOf(e), true, node, e.Mono})
+			}
+		}
+	}
 	return all
 }
 

@@ -176,6 +176,13 @@ func TestChanged_FalseAlarms(t *testing.T) {
 		"a vote on the old disk": func(r *Run) {
 			insert(r, "n1", 14.2, observe.Event{Event: observe.EventVote, Term: 3, Candidate: "n1", Granted: true})
 		},
+		"two steps are found committed at once": func(r *Run) {
+			for _, node := range r.Nodes {
+				keep(r, node, func(e observe.Event) bool {
+					return e.Event != observe.EventConfiguration || e.Index != 7 || !e.Committed
+				})
+			}
+		},
 		"a disk wiped before the members knew it": func(r *Run) { insert(r, "n4", 16.5, observe.Event{Event: observe.EventWipe}) },
 		"members as of a snapshot": func(r *Run) {
 			insert(r, "n4", 16.05, observe.Event{Event: observe.EventConfiguration, Index: 10, Committed: true, Members: parseMembers("n2 n3 n4").members})

@@ -226,12 +226,9 @@ func (r *run) insistOn(ctx context.Context, c change) error {
 // votersWish holds once the voters are exactly these, and all of them that run know that no change is under way.
 func (r *run) votersWish(of *Selector, want []string) wish {
 	return wish{"the voters " + of.String(), true, func(s cluster.Snapshot) bool {
-		now := s.Configuration()
-		if !now.Settled() || !slices.Equal(now.IDs(observe.Voter), want) {
-			return false
-		}
-		return !slices.ContainsFunc(want, func(n string) bool {
-			return r.cluster.State(n) == cluster.Running && s.Views[n].Configuration.Index != now.Index
+		knows := func(c cluster.Configuration) bool { return c.Settled() && slices.Equal(c.IDs(observe.Voter), want) }
+		return knows(s.Configuration()) && !slices.ContainsFunc(want, func(n string) bool {
+			return r.cluster.State(n) == cluster.Running && !knows(s.Views[n].Configuration)
 		})
 	}}
 }

@@ -92,11 +92,13 @@ func TestSnapshot_ADeadPeerKeepsNobodyWaiting(t *testing.T) {
 	n := leaderOf(t, 20)
 	n.opts.MaxSnapshotSenders, n.opts.SnapshotKeep = 1, -1
 	now := n.now
-	n.Persisted(now, 2)
+	n.Persisted(now, 21)
 	for _, peer := range []NodeID{"n2", "n3"} {
 		ticket, _ := appendTo(t, n, now, peer)
 		n.Receive(now, Message{From: peer, To: "n1", Ticket: ticket, Body: AppendEntriesReply{Term: 1, Success: true}})
-		n.progress[peer].match, n.progress[peer].next = 2, 3 // as if it had been away since
+	}
+	for _, p := range n.progress {
+		p.match, p.next = 2, 3 // as if they had been away since
 	}
 	at, ok := n.SnapshotAt(n.commitIndex)
 	if !ok {

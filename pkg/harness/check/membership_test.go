@@ -255,3 +255,33 @@ func TestCore_OfTheMembersInForce(t *testing.T) {
 		}
 	}
 }
+
+// A counter goes when its peer is removed, and begins anew if the peer comes back.
+func TestHeartbeats_OfPeersThatComeAndGo(t *testing.T) {
+	key := observe.Key(heartbeatsSent, "peer", "n4")
+	for _, tc := range []struct {
+		pages           []float64 // a fifth of a second apart; -1: the page lacks the counter
+		counted, unsure float64
+		has             bool
+	}{
+		{[]float64{1, 2, 3}, 3, 0, true},
+		{[]float64{-1, -1, 2}, 2, 0, true},
+		{[]float64{1, 2, -1, -1}, 2, 3, true},
+		{[]float64{4, 5, -1, 1}, 6, 3, true},
+		{[]float64{4, 5, 1}, 6, 3, true},
+		{[]float64{-1, -1}, 0, 0, false},
+	} {
+		run := soundRun()
+		var process []observe.Sample
+		for i, value := range tc.pages {
+			s := observe.Sample{Mono: int64(i) * second / 5, Series: map[string]float64{}}
+			if value >= 0 {
+				s.Series[key] = value
+			}
+			process = append(process, s)
+		}
+		if counted, unsure, has := run.countOf(process, key); counted != tc.counted || unsure != tc.unsure || has != tc.has {
+			t.Errorf("%v: counted %v, unsure %v, has %v", tc.pages, counted, unsure, has)
+		}
+	}
+}

@@ -179,7 +179,7 @@ func (r *run) changeMembers(ctx context.Context, i int, st *Step) error {
 	asked := make(chan struct{})
 	go func() {
 		defer close(asked)
-		if err := r.insistOn(asking, c); err != nil {
+		if err := r.insistOn(asking, c, r.leaderURL); err != nil {
 			stop(err) // there is nothing to wait for
 		}
 	}()
@@ -194,17 +194,21 @@ func (r *run) changeMembers(ctx context.Context, i int, st *Step) error {
 	return late(err, c.String(), within)
 }
 
+// leaderURL is where the leader is, or, while none is known, some node that may know.
+func (r *run) leaderURL(try int) string {
+	if node := r.leader(r.cluster.Snapshot()); node != "" {
+		return r.url(node)
+	}
+	return r.anyURL(try)
+}
+
 // insistOn asks for a change until a node says that it is over, or that it makes no sense.
-func (r *run) insistOn(ctx context.Context, c change) error {
+func (r *run) insistOn(ctx context.Context, c change, where func(try int) string) error {
 	client := &http.Client{Transport: &http.Transport{}}
 	defer client.CloseIdleConnections()
 	taken := false // perhaps: what is refused afterwards may be because of that
 	for try := 0; ; try++ {
-		node := r.leader(r.cluster.Snapshot())
-		url := r.url(node)
-		if node == "" {
-			url = r.anyURL(try)
-		}
+		url := where(try)
 		status, answer, err := order(ctx, client, http.MethodPost, url+"/v1/members", c.body())
 		r.log.Info("change of members", "change", c.String(), "asked", url, "status", status, "answer", string(answer), "err", err)
 		switch {

@@ -1,6 +1,9 @@
 package scenario
 
 import (
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
 	"testing"
 
 	"whitewater/pkg/harness/cluster"
@@ -42,6 +45,35 @@ func TestChange_BegunAndOver(t *testing.T) {
 	}
 	if got := string(c.body()); got != `{"add":[{"id":"n4"}],"remove":["n1"]}` {
 		t.Errorf("it is asked for by %s", got)
+	}
+}
+
+func TestMembers_AskedForUntilTheyAreThere(t *testing.T) {
+	for _, tc := range []struct {
+		what    string
+		answers []int
+		refused bool
+	}{
+		{"at once", []int{200}, false},
+		{"refused for the moment", []int{409, 503, 409, 200}, false},
+		{"accepted, then over", []int{202, 409, 200}, false},
+		{"lost with its leader, then found to be there", []int{504, 400, 400, 200}, false},
+		{"senseless", []int{503, 400}, true},
+	} {
+		asked := 0
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+			if req.Method != http.MethodPost || req.URL.Path != "/v1/members" {
+				t.Errorf("asked for %s %s", req.Method, req.URL.Path)
+			}
+			w.WriteHeader(tc.answers[min(asked, len(tc.answers)-1)])
+			asked++
+		}))
+		r := &run{log: slog.New(slog.DiscardHandler)}
+		err := r.insistOn(t.Context(), change{add: []string{"n4"}}, func(int) string { return server.URL })
+		server.Close()
+		if isWrong(err) != tc.refused || (err == nil) == tc.refused || asked != len(tc.answers) {
+			t.Errorf("%s: %v after %d of %d answers", tc.what, err, asked, len(tc.answers))
+		}
 	}
 }
 

@@ -86,7 +86,7 @@ func TestCatalogue_IsSound(t *testing.T) {
 		"steady", "leader-kill", "leader-rejoin", "partition-minority", "partition-leader", "one-way-partition", "lossy-network", "restart-all",
 		"snapshot-catch-up", "transfer-under-load", "grow-3-to-5", "replace-member", "remove-leader",
 		"heartbeat-50ms", "ack-before-fsync", "vote-twice", "commit-old-term", "read-unconfirmed", "no-step-down",
-		"never-compacted", "slow-transfer", "transfer-in-vain", "stranger-counts", "no-joint",
+		"never-compacted", "slow-transfer", "transfer-in-vain", "stranger-counts", "no-joint", "not-quiet",
 	} {
 		if !strings.Contains(" "+strings.Join(names, " ")+" ", " "+want+" ") {
 			t.Errorf("no scenario is called %s", want)

@@ -137,7 +137,7 @@ func allowed(r rule, target string) bool {
 
 // TestWalls_PureProtocol keeps clocks, goroutines, I/O and shared randomness out of Raft itself.
 func TestWalls_PureProtocol(t *testing.T) {
-	pure := []string{"cmp", "encoding/binary", "encoding/json", "errors", "fmt", "hash/crc32", "maps", "math", "math/rand/v2", "slices", "sort", "strings", "time"}
+	pure := []string{"cmp", "encoding/binary", "encoding/json", "errors", "fmt", "hash/crc32", "maps", "math", "math/rand/v2", "slices", "sort", "strings", "time", "unicode/utf8"}
 	impure := map[string][]string{
 		"time": {"Now", "Since", "Until", "Sleep", "After", "AfterFunc", "NewTimer", "NewTicker", "Tick"},
 		"rand": {"Int64N", "IntN", "Float64", "Uint64", "Perm", "Shuffle", "N"},

@@ -102,8 +102,8 @@ type Options struct {
 	LeaseReads         bool // needs stickiness and check-quorum; see protocol.Options for what it assumes of clocks
 
 	LeaderURL string // where clients reach this node when it leads
-	// Configured is told each configuration that comes into force, the first before New returns; nil: nobody is. It is
-	// called in order, under the replica's lock: it must neither block nor call the replica.
+	// Configured is told each configuration that comes into force, the first before New returns, and once more when it is
+	// committed; nil: nobody is. It is called in order, under the replica's lock: it must neither block nor call the replica.
 	Configured func(protocol.Configuration)
 	Events     EventSink // nil: events are not kept
 	Logger     *slog.Logger

@@ -340,15 +340,16 @@ func (r *Replica) observe(now time.Time, e protocol.Event) {
 	case protocol.RoleChanged:
 		if e.From == protocol.Leader || e.To == protocol.Leader {
 			r.leading.raise()
+			for _, p := range r.peers { // who leads no more lets go of the snapshots that it was sending
+				p.work.raise()
+			}
 		}
 		r.opts.Logger.Info("changed role", "role", e.To.String(), "term", e.Term, "reason", string(e.Trigger))
 	case protocol.LeaderChanged:
 		r.publish(Leadership{Term: e.Term, Leader: e.Leader, Self: e.Leader == r.opts.ID})
 	case protocol.ConfigurationChanged:
 		r.opts.Logger.Info("members", "configuration", e.Configuration.String(), "index", e.Index, "committed", e.Committed)
-		if !e.Committed {
-			r.configureLocked(e.Configuration)
-		}
+		r.configureLocked(e.Configuration)
 	case protocol.ProtocolViolated:
 		r.opts.Logger.Error("peer broke the protocol", "peer", e.Peer, "what", e.What)
 	}

@@ -25,6 +25,8 @@ func (c Configuration) begin(change Change) (Configuration, error) {
 		switch {
 		case i < 0:
 			return c, fmt.Errorf("%w: %q is no member", ErrChange, id)
+		case next.Members[i].Suffrage == Leaving:
+			return c, fmt.Errorf("%w: %q is to be removed twice", ErrChange, id)
 		case next.Members[i].Suffrage == Learner:
 			next.Members = slices.Delete(next.Members, i, i+1)
 		default:
@@ -60,7 +62,7 @@ func (c *Configuration) add(m Member) error {
 	case c.Members[i].Suffrage == Learner && suffrage == Joining:
 		c.Members[i].Suffrage = Joining
 	default:
-		return fmt.Errorf("%w: %q is a %s already", ErrChange, m.ID, c.Members[i].Suffrage)
+		return fmt.Errorf("%w: %q is a member already (%s)", ErrChange, m.ID, c.Members[i].Suffrage)
 	}
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode/utf8"
 )
 
 // Suffrage is a member's part in the majorities of a configuration.
@@ -84,8 +85,8 @@ func (c Configuration) validate() error {
 	}
 	for i, m := range c.Members {
 		switch {
-		case m.ID == "" || max(len(m.ID), len(m.Address), len(m.Directory)) > maxMemberText:
-			return fmt.Errorf("configuration: member %q has an empty id, or text of more than %d bytes", m.ID, maxMemberText)
+		case m.ID == "" || !isText(string(m.ID)) || !isText(m.Address) || !isText(m.Directory):
+			return fmt.Errorf("configuration: member %.40q has an empty id, or text that is not UTF-8 or of more than %d bytes", m.ID, maxMemberText)
 		case i > 0 && m.ID <= c.Members[i-1].ID:
 			return fmt.Errorf("configuration: member %q follows %q", m.ID, c.Members[i-1].ID)
 		case !slices.Contains([]Suffrage{Voter, Learner, Joining, Leaving}, m.Suffrage):
@@ -99,6 +100,9 @@ func (c Configuration) validate() error {
 	}
 	return nil
 }
+
+// isText reports whether a member's id, address or directory id can stand in a configuration.
+func isText(s string) bool { return len(s) <= maxMemberText && utf8.ValidString(s) }
 
 // Member finds a member by id.
 func (c Configuration) Member(id NodeID) (Member, bool) {

@@ -33,12 +33,13 @@ func (n *Node) mayLead() bool {
 }
 
 // introduce enters into the configuration what a leader has come to know of members: a directory not known yet, another
-// address.
+// address. What cannot stand in a configuration is left out, so that no peer's answer can break one.
 func (n *Node) introduce(known map[NodeID]Identity) {
 	c := n.config()
 	next, changed := Configuration{Joint: c.Joint}, false
 	for _, m := range c.Members {
 		who, ok := known[m.ID]
+		ok = ok && isText(who.Directory) && isText(who.Address)
 		if ok && m.Directory == "" {
 			m.Directory = who.Directory
 			changed = changed || who.Directory != ""

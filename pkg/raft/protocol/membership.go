@@ -126,11 +126,19 @@ func (n *Node) trackPeers() {
 			p.departs = n.now.Add(2 * n.opts.ElectionTimeout)
 		}
 	}
+	last := n.log.last().Index
 	for _, id := range n.peers {
+		m, _ := n.config().Member(id)
+		p := n.progress[id]
 		// One that was removed and comes back begins anew: its directory may be another.
-		if p := n.progress[id]; p == nil || !p.departs.IsZero() {
-			last := n.log.last().Index
-			n.progress[id] = &progress{state: Probe, next: last + 1, limit: n.opts.MaxBatch, contact: n.now, roundEnd: last, roundBegan: n.now}
+		if p == nil || !p.departs.IsZero() || p.directory != "" && p.directory != m.Directory {
+			p = &progress{state: Probe, next: last + 1, limit: n.opts.MaxBatch, contact: n.now}
+			n.progress[id] = p
+		}
+		p.directory = m.Directory
+		if joins := m.Suffrage == Joining; joins != p.joining {
+			p.joining = joins
+			p.beginRound(n.now, last)
 		}
 	}
 }
@@ -207,11 +215,12 @@ func (n *Node) advanceChange() {
 	}
 }
 
-// caughtUp reports whether all joining members have the log, nearly. This leader may be one of them: it was elected as a
+// caughtUp reports whether all joining members have the log, nearly, and are there. This leader may be one of them: it was elected as a
 // voter of the configuration before.
 func (n *Node) caughtUp(c Configuration) bool {
 	return !slices.ContainsFunc(c.Members, func(m Member) bool {
-		return m.Suffrage == Joining && m.ID != n.opts.ID && !n.progress[m.ID].caughtUp
+		p := n.progress[m.ID]
+		return m.Suffrage == Joining && m.ID != n.opts.ID && (!p.caughtUp || n.now.Sub(p.contact) > n.opts.ElectionTimeout)
 	})
 }
 

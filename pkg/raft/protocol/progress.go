@@ -24,10 +24,12 @@ type progress struct {
 	roundAcked  uint64            // the latest round that the peer has confirmed
 	leaseFrom   time.Time         // when the latest answered sign of life was sent
 	sending     sending           // in state Install
+	directory   string            // the peer's, as the configuration names it: all of this is about that one
 	stranger    bool              // another data directory answers under the peer's name: it is sent no entries
 	departs     time.Time         // of a removed peer: it is served until then; zero: it is a member
 
-	// Catching up is counted in rounds (thesis §4.2.1): of what the log held when one began.
+	// Catching up is counted in rounds (thesis §4.2.1): of what the log held when one began, after the peer was asked to join.
+	joining    bool
 	roundEnd   Index
 	roundBegan time.Time
 	caughtUp   bool // a round took no longer than an election time-out
@@ -293,6 +295,11 @@ func (p *progress) succeeded(f flight, maxBatch int) {
 func (p *progress) heardFrom(now time.Time, f flight) {
 	p.contact = now
 	p.leaseFrom = maxTime(p.leaseFrom, f.sent)
+}
+
+// beginRound begins to count how long the peer takes to get all that the log holds.
+func (p *progress) beginRound(now time.Time, last Index) {
+	p.caughtUp, p.roundEnd, p.roundBegan = false, last, now
 }
 
 // closeRound ends a round of catching up once the peer has all that the log held at its start; a long one is followed by

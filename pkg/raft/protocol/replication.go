@@ -41,6 +41,9 @@ func (n *Node) acceptsLeader(m Message, term Term, leader NodeID) bool {
 // faultOf names what no correct leader sends.
 func faultOf(req AppendEntriesRequest) string {
 	before := Position{Term: req.PrevLogTerm, Index: req.PrevLogIndex}
+	if before.Index == 0 && before.Term != 0 {
+		return fmt.Sprintf("it follows %v, and nothing stands there", before)
+	}
 	for _, e := range req.Entries {
 		if e.Index != before.Index+1 || e.Term < before.Term || e.Term > req.Term || !e.Kind.Valid() {
 			return fmt.Sprintf("entry %v of kind %v follows %v in term %d", e.Position(), e.Kind, before, req.Term)

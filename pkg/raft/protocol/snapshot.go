@@ -52,7 +52,7 @@ func (n *Node) sendSnapshot(peer NodeID, p *progress) {
 func (n *Node) snapshotSenders() int {
 	count := 0
 	for _, p := range n.progress {
-		if p.state == Install {
+		if p.state == Install && !p.stranger { // a stranger is sent nothing
 			count++
 		}
 	}

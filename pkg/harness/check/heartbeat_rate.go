@@ -34,13 +34,27 @@ func heartbeatRate(_ context.Context, run *Run) Finding {
 				}
 			}
 		}
-		if judged == 0 {
+		if judged == 0 && run.hasPeers(node) {
 			d.doubt("not observed: no samples of %s's %s", node, heartbeatsSent)
 		}
 		series += judged
 	}
 	d.saw(series)
 	return d.conclude("no samples", "no pair of samples of %d counters shows more than ten heartbeats in a second", series)
+}
+
+// hasPeers reports whether a node may have had somebody to send heartbeats to: one that waits to be added has not.
+func (r *Run) hasPeers(node string) bool {
+	told := false
+	for _, e := range r.Events[node] {
+		if e.Event == observe.EventConfiguration {
+			told = true
+			if slices.ContainsFunc(e.Members, func(m observe.Member) bool { return m.ID != node }) {
+				return true
+			}
+		}
+	}
+	return !told
 }
 
 func peerOf(key string) string {

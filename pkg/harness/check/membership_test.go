@@ -285,3 +285,14 @@ func TestHeartbeats_OfPeersThatComeAndGo(t *testing.T) {
 		}
 	}
 }
+
+func TestHeartbeatRate_OfANodeThatWaitsToBeAdded(t *testing.T) {
+	for members, want := range map[string]Verdict{"": Pass, "n1 n2 n3 +n4": Unknown} {
+		run := soundRun()
+		run.Nodes = append(run.Nodes, "n4")
+		run.Events["n4"] = []observe.Event{{Event: observe.EventConfiguration, Members: parseMembers(members).members}}
+		if f := heartbeatRate(t.Context(), run); f.Verdict != want {
+			t.Errorf("n4 has the members %q and shows no counter: %s", members, show(f))
+		}
+	}
+}

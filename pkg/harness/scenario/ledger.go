@@ -58,6 +58,17 @@ func (l *ledger) begin(st *Step, target string, nodes []string, links []cluster.
 	return e
 }
 
+// ended enters that a node's process has ended by itself, as it was to; a start or a restart ends that.
+func (l *ledger) ended(node string, mono int64) {
+	l.entries = append(l.entries, &entry{
+		Fault: check.Fault{
+			Name: "exit-" + node, Kind: check.FaultKill, Target: node, Nodes: []string{node}, From: mono,
+			Effect: map[string]float64{effectExits: 1},
+		},
+		action: "kill", pending: []string{node},
+	})
+}
+
 // onLinks sums the proxy's counts over the fault's links.
 func (e *entry) onLinks(hits map[string]float64) float64 {
 	sum := 0.0

@@ -145,3 +145,17 @@ func TestSlowestScrape_OfProcessesThatAnswered(t *testing.T) {
 		t.Errorf("slowest scrape %v, want 580ms", got)
 	}
 }
+
+func TestLedger_AnExitLastsUntilTheNextStart(t *testing.T) {
+	var l ledger
+	l.ended("n2", 5)
+	if open := l.open(); len(open) != 1 || open[0].Kind != check.FaultKill || open[0].From != 5 {
+		t.Fatalf("in force: %+v", open)
+	}
+	if over := l.back([]string{"n1"}, "kill", "power", "stop"); len(over) != 0 {
+		t.Errorf("the start of another ends %+v", over)
+	}
+	if over := l.back([]string{"n2"}, "kill", "power", "stop"); len(over) != 1 {
+		t.Errorf("its start ends %d", len(over))
+	}
+}

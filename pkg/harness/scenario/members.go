@@ -252,6 +252,7 @@ func (r *run) exited(ctx context.Context, x *Exited, within time.Duration) error
 			return late(err, fmt.Sprintf("the end of %s", n), within)
 		}
 		r.log.Info("ended by itself", "node", n, "how", exit.How)
+		r.ledger.ended(n, exit.Mono)
 		if exit.Clean || !strings.Contains(exit.How, x.Saying) {
 			return &wrong{fmt.Sprintf("%s ended with %q: an error was to be told, with %q", n, exit.How, x.Saying)}
 		}

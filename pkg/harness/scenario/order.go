@@ -35,8 +35,9 @@ func order(ctx context.Context, client *http.Client, method, url string, body []
 	return resp.StatusCode, answer, errors.Join(err, resp.Body.Close())
 }
 
-// insist gives an order until the answer is the status wanted.
+// insist gives an order until the answer is the status wanted. Its error has the last answer, if there was one.
 func insist(ctx context.Context, client *http.Client, method, url string, body []byte, want int) error {
+	var last error
 	for {
 		attempt, cancel := context.WithTimeout(ctx, orderTimeout)
 		status, answer, err := order(attempt, client, method, url, body)
@@ -47,8 +48,11 @@ func insist(ctx context.Context, client *http.Client, method, url string, body [
 		if err == nil {
 			err = fmt.Errorf("status %d: %s", status, answer)
 		}
+		if last == nil || ctx.Err() == nil { // else time has run out over this attempt
+			last = err
+		}
 		if sleepUntil(ctx, time.Now().Add(orderRetry)) != nil {
-			return fmt.Errorf("%s %s: %w (%w)", method, url, err, ctx.Err())
+			return fmt.Errorf("%s %s: %w (%w)", method, url, last, ctx.Err())
 		}
 	}
 }

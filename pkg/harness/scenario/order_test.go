@@ -24,7 +24,7 @@ func TestInsist_UntilItIsDone(t *testing.T) {
 	if err := insist(t.Context(), server.Client(), http.MethodPost, server.URL, []byte("x"), http.StatusAccepted); err != nil || asked != 3 {
 		t.Errorf("asked %d times: %v", asked, err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
 	defer cancel()
 	err := insist(ctx, server.Client(), http.MethodPost, server.URL, nil, http.StatusAccepted)
 	if err == nil || !strings.Contains(err.Error(), "status 409") || !isLate(err) {

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/spf13/pflag"
 
@@ -122,11 +123,14 @@ func (c *config) validateTexts() error {
 		advertisable("rpc", c.rpcListen, c.rpcAdvertise, "other nodes"))...)
 }
 
+// maxAddress bounds an advertised address: the log carries it.
+const maxAddress = 256
+
 // advertisable refuses an address that says nothing to those who are told it.
 func advertisable(server, listen, advertise, whom string) error {
 	if advertise != "" {
-		if host, port, err := splitAddress(advertise); err != nil || unspecified(host) || port == 0 {
-			return fmt.Errorf("--%s-advertise %q must be a host:port that %s can reach", server, advertise, whom)
+		if host, port, err := splitAddress(advertise); err != nil || unspecified(host) || port == 0 || len(advertise) > maxAddress || !utf8.ValidString(advertise) {
+			return fmt.Errorf("--%s-advertise %.80q must be a host:port of at most %d bytes that %s can reach", server, advertise, maxAddress, whom)
 		}
 		return nil
 	}

@@ -64,12 +64,23 @@ func unknown(status int, code, format string, args ...any) *refusal {
 // notLeading sends a write to the leader, or asks to come back when there is one.
 func notLeading(status raft.Status, r *http.Request) *refusal {
 	if status.Leader == "" || status.Leader == status.ID || status.LeaderURL == "" {
-		return unavailable("no_leader", "no leader is known")
+		return unavailable("no_leader", "%s", leaderless(status))
 	}
 	moved := refuse(http.StatusTemporaryRedirect, "not_leader", "%s leads, at %s", status.Leader, status.LeaderURL)
 	moved.location = status.LeaderURL + r.URL.RequestURI()
 	moved.body.Leader = &leaderBody{ID: status.Leader, URL: status.LeaderURL}
 	return moved
+}
+
+// leaderless says why a node knows no leader, as far as it can tell.
+func leaderless(status raft.Status) string {
+	if _, member := status.Configuration.Member(status.ID); member {
+		return "no leader is known"
+	}
+	if len(status.Members) == 0 {
+		return "this node waits to be added: POST /v1/members at the leader"
+	}
+	return "this node is no member: stop it, or add it with POST /v1/members at the leader"
 }
 
 // writeRefusal writes an error that a handler returned; it is always a *refusal.

@@ -144,6 +144,14 @@ func (s *Service) change(w http.ResponseWriter, r *http.Request, change protocol
 	return nil
 }
 
+// changeUnderWay says what there is to do about a change that stands in the way of another.
+func changeUnderWay(c protocol.Configuration) string {
+	if c.Joint {
+		return "it is joint and will be over once a majority of both halves has it: " + c.String()
+	}
+	return "DELETE /v1/members/ID of a joining member takes it back: " + c.String()
+}
+
 // notChanged says why a change was refused, or is not seen to have ended.
 func (s *Service) notChanged(r *http.Request, err error) *refusal {
 	switch {
@@ -152,7 +160,7 @@ func (s *Service) notChanged(r *http.Request, err error) *refusal {
 	case errors.Is(err, raft.ErrChange):
 		return badRequest("%v; the members are %s", err, s.replica.Status().Configuration)
 	case errors.Is(err, raft.ErrChanging):
-		return refuse(http.StatusConflict, "change_in_progress", "%v", err)
+		return refuse(http.StatusConflict, "change_in_progress", "%v: %s", err, changeUnderWay(s.replica.Status().Configuration))
 	case errors.Is(err, raft.ErrTransferring):
 		return refuse(http.StatusConflict, "transfer_in_progress", "%v", err)
 	case errors.Is(err, raft.ErrCanceled):

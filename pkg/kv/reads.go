@@ -109,6 +109,8 @@ func (s *Service) linearize(ctx context.Context) error {
 		return unavailable("overloaded", "%v", err)
 	case ctx.Err() != nil:
 		return unavailable("no_leader", "no leader confirmed the read in time")
+	case errors.Is(err, raft.ErrNoLeader):
+		return unavailable("no_leader", "%s", leaderless(s.replica.Status()))
 	default:
 		return unavailable("no_leader", "%v", err)
 	}

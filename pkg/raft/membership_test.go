@@ -204,3 +204,43 @@ func TestLeaseReads(t *testing.T) {
 		}
 	})
 }
+
+// TestConfigured_AfterASnapshot: a node that learns of the members from a leader's snapshot tells whoever dials them.
+func TestConfigured_AfterASnapshot(t *testing.T) {
+	var mu sync.Mutex
+	told := map[protocol.NodeID]string{}
+	run(t, 4, func(o *Options) {
+		spare(o)
+		o.SnapshotEntries, o.SnapshotKeep = 10, -1
+		id := o.ID
+		o.Configured = func(c protocol.Configuration) {
+			mu.Lock()
+			defer mu.Unlock()
+			told[id] = c.String()
+		}
+	}, func(c *cluster) {
+		leader := c.founded()
+		away := c.ids[(slices.Index(c.ids, leader)+1)%3]
+		c.pass(time.Second)
+		c.net.isolate(away, true)
+		if err := c.replicas[leader].ChangeMembers(context.Background(), adds("n4")); err != nil {
+			t.Fatal(err)
+		}
+		for range 60 {
+			c.replicas[leader].Start([]byte("x"))
+			c.pass(10 * time.Millisecond)
+		}
+		if first := c.replicas[leader].Status().FirstIndex; first <= c.replicas[away].Status().LastIndex+1 {
+			t.Fatalf("the leader's log begins at %d: %s needs no snapshot", first, away)
+		}
+		c.net.isolate(away, false)
+		c.await("all told", 5*time.Second, func() bool {
+			mu.Lock()
+			defer mu.Unlock()
+			return told[away] == "n1, n2, n3, n4"
+		})
+		if got := c.replicas[away].Status().ConfigurationIndex; got == 0 {
+			t.Error("the configuration did not come with a snapshot")
+		}
+	})
+}

@@ -6,6 +6,7 @@ import (
 
 	"whitewater/pkg/raft"
 	"whitewater/pkg/raft/protocol"
+	"whitewater/pkg/wire"
 )
 
 // Receiver is the replica that peers' requests are for.
@@ -15,6 +16,9 @@ type Receiver interface {
 	// ConnectionLost tells that from has closed the last connection over which it calls.
 	ConnectionLost(from protocol.NodeID)
 }
+
+// maxNameBytes bounds a sender's name, which is logged and remembered.
+const maxNameBytes = 256
 
 // Service is what net/rpc calls, under the name Raft.
 type Service struct {
@@ -74,7 +78,9 @@ func (s *Service) admit(h *Header, request protocol.Body) (*raft.Pending, error)
 	case h.Cluster != s.t.opts.Cluster:
 		return nil, fmt.Errorf("%w: this is %q, the request is for %q", ErrWrongCluster, s.t.opts.Cluster, h.Cluster)
 	case h.To != s.t.opts.ID:
-		return nil, fmt.Errorf("%w: this is %s, the request is for %s", ErrWrongReceiver, s.t.opts.ID, h.To)
+		return nil, fmt.Errorf("%w: this is %s, the request is for %.40s", ErrWrongReceiver, s.t.opts.ID, h.To)
+	case len(h.From) > maxNameBytes:
+		return nil, fmt.Errorf("%w: the sender's name has %d bytes, at most %d", wire.ErrMalformed, len(h.From), maxNameBytes)
 	}
 	if _, bulk := request.(protocol.InstallSnapshotRequest); !bulk {
 		s.t.callers.called(conn, h.From)

@@ -36,9 +36,10 @@ type Transport struct {
 
 	receiver Receiver // set by Serve, before any connection
 
-	mu     sync.Mutex // guards links, closed
-	links  map[protocol.NodeID]*link
-	closed bool
+	mu       sync.Mutex // guards all down to closed
+	links    map[protocol.NodeID]*link
+	mistakes map[protocol.NodeID]error // told already: why calls to a peer are in vain
+	closed   bool
 
 	dropping sync.WaitGroup // links that were dropped and are being closed
 }
@@ -57,7 +58,7 @@ func New(opts Options) *Transport {
 	t := &Transport{
 		opts:    opts,
 		callers: callers{conns: make(map[*wire.Conn]protocol.NodeID)},
-		links:   make(map[protocol.NodeID]*link),
+		links:   make(map[protocol.NodeID]*link), mistakes: make(map[protocol.NodeID]error),
 	}
 	t.SetMembers(nil)
 	t.server = wire.NewServer(wire.ServerOptions{
@@ -75,8 +76,35 @@ func (t *Transport) newClient(id protocol.NodeID, address string, metrics wire.C
 }
 
 // Call implements raft.Transport. Beside package wire's errors: ErrNoAddress, ErrWrongCluster, ErrWrongReceiver,
-// ErrStopping.
+// ErrStopping. What only a person can mend is logged, once.
 func (t *Transport) Call(ctx context.Context, to protocol.NodeID, request protocol.Body, written func()) (protocol.Body, error) {
+	reply, err := t.call(ctx, to, request, written)
+	t.note(to, err)
+	return reply, err
+}
+
+// note logs the first of a row of calls to a peer that fail for a wrong setting.
+func (t *Transport) note(to protocol.NodeID, err error) {
+	mistake := error(nil)
+	for _, m := range []error{ErrNoAddress, ErrWrongCluster, ErrWrongReceiver} {
+		if errors.Is(err, m) {
+			mistake = m
+		}
+	}
+	if err != nil && mistake == nil {
+		return
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	told := t.mistakes[to]
+	if mistake == nil {
+		delete(t.mistakes, to)
+	} else if t.mistakes[to] = mistake; told != mistake {
+		t.opts.Logger.Warn("calls to a peer are in vain: correct its address here or the settings there", "peer", string(to), "err", err)
+	}
+}
+
+func (t *Transport) call(ctx context.Context, to protocol.NodeID, request protocol.Body, written func()) (protocol.Body, error) {
 	link, err := t.begin(to)
 	if err != nil {
 		return nil, fmt.Errorf("call %s: %w", to, err)
@@ -86,23 +114,23 @@ func (t *Transport) Call(ctx context.Context, to protocol.NodeID, request protoc
 	header := Header{Cluster: t.opts.Cluster, From: t.opts.ID, To: to, Directory: t.opts.Directory}
 	switch request := request.(type) {
 	case protocol.AppendEntriesRequest:
-		return call[protocol.AppendEntriesReply](ctx, client, appendEntries, AppendEntriesArgs{header, request}, written)
+		return callFor[protocol.AppendEntriesReply](ctx, client, appendEntries, AppendEntriesArgs{header, request}, written)
 	case protocol.RequestVoteRequest:
-		return call[protocol.RequestVoteReply](ctx, client, requestVote, RequestVoteArgs{header, request}, written)
+		return callFor[protocol.RequestVoteReply](ctx, client, requestVote, RequestVoteArgs{header, request}, written)
 	case protocol.ConfirmLeaderRequest:
-		return call[protocol.ConfirmLeaderReply](ctx, client, confirmLeader, ConfirmLeaderArgs{header, request}, written)
+		return callFor[protocol.ConfirmLeaderReply](ctx, client, confirmLeader, ConfirmLeaderArgs{header, request}, written)
 	case protocol.ReadIndexRequest:
-		return call[protocol.ReadIndexReply](ctx, client, readIndex, ReadIndexArgs{header, request}, written)
+		return callFor[protocol.ReadIndexReply](ctx, client, readIndex, ReadIndexArgs{header, request}, written)
 	case protocol.InstallSnapshotRequest:
-		return call[protocol.InstallSnapshotReply](ctx, link.bulk, installSnapshot, InstallSnapshotArgs{header, request}, written)
+		return callFor[protocol.InstallSnapshotReply](ctx, link.bulk, installSnapshot, InstallSnapshotArgs{header, request}, written)
 	case protocol.TimeoutNowRequest:
-		return call[protocol.TimeoutNowReply](ctx, client, timeoutNow, TimeoutNowArgs{header, request}, written)
+		return callFor[protocol.TimeoutNowReply](ctx, client, timeoutNow, TimeoutNowArgs{header, request}, written)
 	}
 	return nil, fmt.Errorf("call %s: %T is no request", to, request)
 }
 
-// call makes one call, with a reply value of its own: decoding leaves absent fields as they were.
-func call[R protocol.Body](ctx context.Context, client *wire.Client, method string, args any, written func()) (protocol.Body, error) {
+// callFor makes one call, with a reply value of its own: decoding leaves absent fields as they were.
+func callFor[R protocol.Body](ctx context.Context, client *wire.Client, method string, args any, written func()) (protocol.Body, error) {
 	var reply R
 	if err := client.Call(ctx, method, args, &reply, written); err != nil {
 		return nil, err

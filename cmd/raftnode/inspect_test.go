@@ -82,7 +82,7 @@ func offline(args ...string) (output string, code int) {
 func TestInspect_IsOnThePage(t *testing.T) {
 	page := readStoragePage(t)
 	output, code := offline("inspect", page.makeExample())
-	if shown := page.block("refuses.\n\n```"); code != exitOK || output != shown {
+	if shown := page.block("meanwhile.\n\n```"); code != exitOK || output != shown {
 		t.Errorf("exit code %d; the page should show\n%s", code, output)
 	}
 }

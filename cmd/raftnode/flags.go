@@ -15,7 +15,7 @@ import (
 func (c *config) flagSet() *pflag.FlagSet {
 	f := pflag.NewFlagSet("raftnode", pflag.ContinueOnError)
 	f.SortFlags = false
-	f.StringVar((*string)(&c.raft.ID), "id", "", "this node's `name` in --peers; required")
+	f.StringVar((*string)(&c.raft.ID), "id", "", "this node's `name` among the members; required")
 	f.IntVar(&c.local, "local", 0, "a cluster of `N` nodes n1, n2, … on loopback: RPC on 7101…, HTTP on 8101…; instead of --peers")
 	f.StringVar(&c.peers, "peers", "", "members, now or later, and how this node dials each: `n1=host:port,…`")
 	f.StringVar(&c.bootstrap, "bootstrap", "", "the voters of a new cluster: `n1,n2,…`, this node too (default every name in --peers)")

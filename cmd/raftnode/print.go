@@ -67,6 +67,7 @@ func versionLine() string {
 // usage explains every flag.
 func usage(w io.Writer, f *pflag.FlagSet) {
 	fmt.Fprintf(w, `Usage: raftnode --id NAME (--local N | --peers NAME=HOST:PORT,…) [flags]
+       raftnode --id NAME --join --cluster-id ID --rpc-listen HOST:PORT [flags]
 
 Runs one member of a cluster. Each flag is also an environment variable: --rpc-listen is RAFTNODE_RPC_LISTEN.
 A flag wins over the variable.

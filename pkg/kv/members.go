@@ -19,7 +19,7 @@ const changeForm = `{"add":[{"id":"NAME","address":"HOST:PORT","learner":false}]
 
 // membersBody is the configuration in force on this node.
 type membersBody struct {
-	Index     protocol.Index    `json:"index"` // of its entry; 0: the one the cluster began with
+	Index     protocol.Index    `json:"index"` // of its entry, or of the snapshot that holds it; 0: the one the cluster began with
 	Committed bool              `json:"committed"`
 	Joint     bool              `json:"joint"`
 	Members   []protocol.Member `json:"members"`

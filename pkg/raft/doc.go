@@ -9,7 +9,8 @@
 //
 // # Goroutines
 //
-// One mutex guards the protocol value; nothing waits, calls or sends while holding it. All goroutines
+// One mutex guards the protocol value; nothing waits or sends while holding it, and of the embedding program only
+// Options.Configured is called. All goroutines
 // are started in New, in peer.dispatch and, as members come, in peerLocked; Kill ends them, and the replicator of a
 // member that has gone ends by itself.
 //
@@ -19,6 +20,8 @@
 //	replicator, per peer   work, timer, done                           asks the protocol what to send the peer
 //	call, per request      the call before it, reply, deadline, done   one request and its reply
 //	applier                work, done                                  hands committed entries over in batches
+//	receiver               work, done                                  stores the chunks of a leader's snapshot
+//	snapshot, when due     -                                           writes a view of the state machine
 //
 // Signals have capacity one: a burst of them wakes their reader once.
 //

@@ -178,7 +178,7 @@ type line struct {
 
 // configurationLine is what a configuration event has beside: who the members are, not where.
 type configurationLine struct {
-	Index     protocol.Index `json:"index"` // of its entry; 0: the one that the cluster began with
+	Index     protocol.Index `json:"index"` // of its entry, or of the snapshot that holds it; 0: the one that the cluster began with
 	Committed bool           `json:"committed"`
 	Joint     bool           `json:"joint"`
 	Members   []memberLine   `json:"members"`

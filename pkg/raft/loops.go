@@ -78,6 +78,7 @@ func (r *Replica) runReplicator(p *peer) {
 			p.closeSnapshot()
 		}
 		if !member {
+			p.leave()
 			return
 		}
 		var fire <-chan time.Time
@@ -159,7 +160,9 @@ func (r *Replica) nextApply() work {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	restore, entries := r.node.Committed(applyBatch)
+	r.handed = max(r.handed, restore.Index)
 	if len(entries) > 0 {
+		r.handed = entries[len(entries)-1].Index
 		r.eventPos = r.opts.Events.Record(applyEvent(r.node.Term(), entries))
 	}
 	return work{restore, entries, r.eventPos}
@@ -175,10 +178,9 @@ func (r *Replica) execute(entries []protocol.Entry) error {
 	r.stats.busy["apply"] += time.Since(began)
 	r.stats.applied(entries, time.Now())
 	r.node.Applied(last)
-	due := r.snapshotDueLocked(last)
-	at, held := r.node.SnapshotAt(last)
+	at, due := r.snapshotDueLocked(last)
 	r.mu.Unlock()
-	if !due || !held {
+	if !due {
 		return nil
 	}
 	return r.takeSnapshot(at)

@@ -1,6 +1,7 @@
 package raft
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"time"
@@ -30,7 +31,7 @@ func (r *Replica) ChangeMembers(ctx context.Context, change protocol.Change) err
 		r.change = result
 		return out
 	})
-	if err = errors.Join(err, refusal); err != nil {
+	if err = cmp.Or(err, refusal); err != nil {
 		return err
 	}
 	select {

@@ -242,7 +242,7 @@ func (s *scrape) takeState(r *Replica, status Status) {
 		count[member.Suffrage]++
 	}
 	for _, suffrage := range []protocol.Suffrage{protocol.Voter, protocol.Learner, protocol.Joining, protocol.Leaving} {
-		s.gauge("raft_members", float64(count[suffrage]), string(suffrage)+"s")
+		s.gauge("raft_members", float64(count[suffrage]), string(suffrage))
 	}
 	first := status.FirstIndex
 	if first > status.LastIndex {

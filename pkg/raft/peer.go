@@ -12,17 +12,18 @@ import (
 type peer struct {
 	id   protocol.NodeID
 	work signal
-	left <-chan struct{} // closed when the request before has left, or never will; guarded by Replica.mu
+	sent <-chan struct{} // closed when the request before has left, or never will; guarded by Replica.mu
 
 	snapshotMu   sync.Mutex // guards what follows; held while a chunk is read
 	snapshot     SnapshotReader
 	snapshotMeta protocol.SnapshotMeta
+	left         bool // the peer is forgotten
 }
 
 func newPeer(id protocol.NodeID) *peer {
 	left := make(chan struct{})
 	close(left)
-	return &peer{id: id, work: newSignal(), left: left}
+	return &peer{id: id, work: newSignal(), sent: left}
 }
 
 // Pending is a peer's request that has been taken in and waits for its reply.
@@ -98,8 +99,8 @@ func (r *Replica) dispatch(m protocol.Message) {
 	}
 	to := r.peerLocked(m.To)
 	r.stats.sending(m)
-	c := &call{r: r, to: to, message: m, event: r.eventPos, turn: to.left, left: make(chan struct{})}
-	to.left = c.left
+	c := &call{r: r, to: to, message: m, event: r.eventPos, turn: to.sent, left: make(chan struct{})}
+	to.sent = c.left
 	r.wg.Go(c.run)
 }
 
@@ -131,7 +132,9 @@ func (c *call) run() {
 	defer c.leave()
 	reply, err := c.make(ctx)
 	_ = r.step(func(now time.Time) protocol.Output {
-		r.stats.replied(m, reply, err)
+		if r.peers[m.To] == c.to { // else nothing counts for it any more
+			r.stats.replied(m, reply, err)
+		}
 		if err != nil {
 			return r.node.Failed(now, m.To, m.Ticket)
 		}

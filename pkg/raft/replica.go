@@ -24,6 +24,7 @@ type Replica struct {
 	pending  map[uint64]*Pending // requests of peers, by ticket
 	reads    map[uint64]chan protocol.ReadResult
 	chunks   []protocol.Chunk             // of a leader's snapshot, for storage
+	handed   protocol.Index               // the applier has been given what is up to here
 	saving   bool                         // a snapshot of this node's own is being written
 	wanted   bool                         // TakeSnapshot asked for one
 	transfer chan protocol.TransferResult // who waits for a transfer to end; nil: nobody

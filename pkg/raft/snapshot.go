@@ -21,7 +21,7 @@ func (r *Replica) Snapshot(index protocol.Index, state []byte) error {
 	}
 	r.mu.Lock()
 	at, held := r.node.SnapshotAt(index)
-	free := held && !r.saving && r.opts.Snapshots != nil && r.ctx.Err() == nil
+	free := held && index <= r.handed && !r.saving && r.opts.Snapshots != nil && r.ctx.Err() == nil
 	r.saving = r.saving || free
 	if free {
 		r.wg.Add(1)
@@ -59,23 +59,26 @@ func (r *Replica) TakeSnapshot() error {
 }
 
 // snapshotDueLocked reports whether the state machine is to take a snapshot now, and if so reserves the place.
-func (r *Replica) snapshotDueLocked(applied protocol.Index) bool {
+func (r *Replica) snapshotDueLocked(applied protocol.Index) (at protocol.SnapshotMeta, due bool) {
 	since := applied - min(applied, r.node.Snapshot().Index)
 	enough := r.opts.SnapshotEntries > 0 && since >= protocol.Index(r.opts.SnapshotEntries)
-	due := r.opts.Snapshots != nil && !r.saving && since > 0 && (r.wanted || enough)
+	if r.opts.Snapshots != nil && !r.saving && since > 0 && (r.wanted || enough) {
+		at, due = r.node.SnapshotAt(applied)
+	}
 	r.wanted = false
 	r.saving = r.saving || due
-	return due
+	return at, due
 }
 
 // takeWanted takes the snapshot that TakeSnapshot asked for.
 func (r *Replica) takeWanted() error {
 	r.mu.Lock()
-	due := r.wanted && r.snapshotDueLocked(r.node.AppliedIndex())
-	r.wanted = false
-	at, held := r.node.SnapshotAt(r.node.AppliedIndex())
+	at, due := protocol.SnapshotMeta{}, false
+	if r.wanted {
+		at, due = r.snapshotDueLocked(r.node.AppliedIndex())
+	}
 	r.mu.Unlock()
-	if !due || !held {
+	if !due {
 		return nil
 	}
 	return r.takeSnapshot(at)
@@ -175,6 +178,9 @@ func (r *Replica) chunk(p *peer, request protocol.InstallSnapshotRequest) (proto
 	meta := request.Meta()
 	p.snapshotMu.Lock()
 	defer p.snapshotMu.Unlock()
+	if p.left {
+		return request, fmt.Errorf("%s is no member any more", p.id)
+	}
 	if p.snapshot == nil || p.snapshotMeta != meta {
 		p.closeSnapshotLocked()
 		reader, err := r.opts.Snapshots.OpenSnapshot(meta)
@@ -189,6 +195,14 @@ func (r *Replica) chunk(p *peer, request protocol.InstallSnapshotRequest) (proto
 		return request, fmt.Errorf("read the snapshot at %v: %w", meta.Position, err)
 	}
 	return request, nil
+}
+
+// leave marks the peer as forgotten: a call that is still on its way opens no snapshot.
+func (p *peer) leave() {
+	p.snapshotMu.Lock()
+	defer p.snapshotMu.Unlock()
+	p.left = true
+	p.closeSnapshotLocked()
 }
 
 // closeSnapshot lets go of a snapshot that is no longer being sent.

@@ -101,6 +101,40 @@ func TestSnapshot_ByTheService(t *testing.T) {
 	})
 }
 
+// held is a state machine that applies nothing until it is let.
+type held struct {
+	*machine
+	let chan struct{}
+}
+
+func (h held) Apply(ctx context.Context, entries []protocol.Entry) error {
+	<-h.let
+	return h.machine.Apply(ctx, entries)
+}
+
+// TestSnapshot_NotBeforeItIsDelivered: what is committed, and was not given to the state machine yet, is in no snapshot.
+func TestSnapshot_NotBeforeItIsDelivered(t *testing.T) {
+	var let chan struct{}
+	run(t, 1, func(o *Options) {
+		o.SnapshotEntries, o.SnapshotKeep = -1, -1
+		let = make(chan struct{})
+		o.StateMachine = held{o.StateMachine.(*machine), let}
+	}, func(c *cluster) {
+		r := c.replicas[c.leader()]
+		c.await("the first entry to be committed", time.Second, func() bool { return r.Status().CommitIndex == 1 })
+		index, _, _ := r.Start([]byte("x"))
+		c.await("the second to be", time.Second, func() bool { return r.Status().CommitIndex == index })
+		if err := r.Snapshot(index, nil); !errors.Is(err, ErrSnapshot) {
+			t.Errorf("a snapshot of what was not delivered: %v", err)
+		}
+		close(let)
+		c.awaitApplied(index)
+		if err := r.Snapshot(index, []byte("state")); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 // TestSnapshot_SeveralAtOnce: none is refused because another is being saved, so that the newest wins.
 func TestSnapshot_SeveralAtOnce(t *testing.T) {
 	run(t, 1, func(o *Options) { o.SnapshotEntries, o.SnapshotKeep = -1, -1 }, func(c *cluster) {

@@ -34,7 +34,9 @@ func (c *Cluster) Join(ctx context.Context, ids []string) error {
 		case len(left) > 0:
 			return fmt.Errorf("%s has a data directory: wipe it first", n.ID)
 		}
+		c.mu.Lock()
 		n.joins = true
+		c.mu.Unlock()
 	}
 	return c.launch(ctx, nodes)
 }
@@ -89,11 +91,14 @@ func (c *Cluster) AwaitExit(ctx context.Context, id string) (Exit, error) {
 		return Exit{}, err
 	}
 	n := nodes[0]
-	if n.process == nil || n.expected {
+	c.mu.Lock()
+	runs, ended := n.process != nil && !n.expected, n.ended
+	c.mu.Unlock()
+	if !runs {
 		return Exit{}, fmt.Errorf("%s does not run, or its end was asked for", id)
 	}
 	select {
-	case <-n.ended:
+	case <-ended:
 	case <-ctx.Done():
 		return Exit{}, fmt.Errorf("waited for the end of %s: %w", id, ctx.Err())
 	}

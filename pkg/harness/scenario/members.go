@@ -161,15 +161,18 @@ func (c change) begun(s cluster.Snapshot) bool {
 // changeMembers asks for other members until they are there.
 func (r *run) changeMembers(ctx context.Context, i int, st *Step) error {
 	c := change{since: r.cluster.Snapshot().Configuration().Index}
-	for s, into := range map[*Selector]*[]string{st.Members.Add: &c.add, st.Members.Remove: &c.remove} {
-		if s == nil {
+	for _, part := range []struct {
+		selector *Selector
+		into     *[]string
+	}{{st.Members.Add, &c.add}, {st.Members.Remove, &c.remove}} {
+		if part.selector == nil {
 			continue
 		}
-		picked, err := r.pick(ctx, i, s, st, nil)
+		picked, err := r.pick(ctx, i, part.selector, st, nil)
 		if err != nil {
 			return err
 		}
-		*into = picked
+		*part.into = picked
 	}
 	within := st.Within.Of(defaultWithin)
 	ctx, cancel := context.WithTimeout(ctx, within)

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
+	"maps"
 	"slices"
 
 	"whitewater/pkg/raft"
@@ -64,7 +65,6 @@ func (d *Disk) Persist(batches ...protocol.Persist) error {
 		d.state.HardState = b.HardState
 		if at := b.Install.Position; !b.Install.IsZero() {
 			d.cover(b.Install, nil, d.received[at])
-			delete(d.received, at)
 		}
 		if len(b.Entries) > 0 {
 			kept := b.Entries[0].Index - d.state.Compacted.Index - 1
@@ -75,9 +75,11 @@ func (d *Disk) Persist(batches ...protocol.Persist) error {
 	return nil
 }
 
-// cover puts a snapshot in the place of the log but for entries.
+// cover puts a snapshot in the place of the log but for entries. What was received of snapshots that it covers is of no use
+// any more.
 func (d *Disk) cover(meta protocol.SnapshotMeta, entries []protocol.Entry, snapshot []byte) {
 	d.state.Snapshot, d.state.Compacted, d.state.Entries, d.snapshot = meta, meta.Position, entries, snapshot
+	maps.DeleteFunc(d.received, func(at protocol.Position, _ []byte) bool { return at.Index <= meta.Index })
 }
 
 // SaveSnapshot implements raft.Snapshots.

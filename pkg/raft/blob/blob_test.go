@@ -243,3 +243,17 @@ func FuzzOpen(f *testing.F) {
 		}
 	})
 }
+
+// TestDisk_ForgetsWhatIsCovered: parts of snapshots that were never installed do not gather.
+func TestDisk_ForgetsWhatIsCovered(t *testing.T) {
+	d, _, _ := open(t, &kept{})
+	for index := range protocol.Index(100) {
+		receive(t, d, metaOf(at(1, index+1), "whole"), 0, "half", 4, false)
+	}
+	whole := metaOf(at(1, 200), "full")
+	receive(t, d, whole, 0, "full", 4, true)
+	persist(t, d, protocol.Persist{Number: 1, Install: whole})
+	if len(d.received) > 0 {
+		t.Errorf("%d snapshots are still held", len(d.received))
+	}
+}

@@ -61,6 +61,9 @@ func (c *Configuration) add(m Member) error {
 		c.Members = append(c.Members, Member{ID: m.ID, Suffrage: suffrage, Address: m.Address})
 	case c.Members[i].Suffrage == Learner && suffrage == Joining:
 		c.Members[i].Suffrage = Joining
+		if m.Address != "" {
+			c.Members[i].Address = m.Address
+		}
 	default:
 		return fmt.Errorf("%w: %q is a member already (%s)", ErrChange, m.ID, c.Members[i].Suffrage)
 	}

@@ -18,6 +18,7 @@ func (n *Node) advanceCommit() {
 	}
 	n.commitTo(index)
 	n.registerWaitingReads()
+	n.finishReads() // fewer voters may be enough now
 	n.advanceChange()
 }
 

@@ -93,6 +93,9 @@ func (c Configuration) validate() error {
 			return fmt.Errorf("configuration: member %q is a %q", m.ID, m.Suffrage)
 		}
 	}
+	if size := len(c.Encode()); size > MaxConfigurationBytes {
+		return fmt.Errorf("configuration of %d bytes: at most %d", size, MaxConfigurationBytes)
+	}
 	for _, half := range c.halves() {
 		if len(half) == 0 {
 			return errors.New("configuration: a half without voters decides nothing")

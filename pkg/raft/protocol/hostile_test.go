@@ -87,6 +87,13 @@ func TestDirectories_UnusableOnesAreLeftOut(t *testing.T) {
 			t.Errorf("%.20q is entered as %.20q", address, m.Address)
 		}
 	}
+	many := configurationOf("n1")
+	for i := range MaxMembers - 1 {
+		many.Members = append(many.Members, Member{ID: NodeID(fmt.Sprintf("o%02d", i)), Suffrage: Voter, Directory: strings.Repeat("<", 256), Address: strings.Repeat("<", 256)})
+	}
+	if err := many.validate(); err == nil {
+		t.Errorf("a configuration of %d bytes is valid, and cannot be read", len(many.Encode()))
+	}
 	if _, err := configurationOf("n1").begin(Change{Add: []Member{{ID: "n2", Address: "\xff"}}}); err == nil {
 		t.Error("a member with such an address can be added")
 	}
@@ -105,6 +112,8 @@ func TestReceive_OddMessages(t *testing.T) {
 		AppendEntriesRequest{Term: 7, LeaderID: "n1", Entries: configuration(`{"members":null}`)},
 		AppendEntriesRequest{Term: 7, LeaderID: "n1", Entries: configuration(`{"members":[{"id":"x","suffrage":"learner"}]}`)},
 		AppendEntriesRequest{Term: 7, LeaderID: "n1", Entries: configuration("{\"members\":[{\"id\":\"\xff\",\"suffrage\":\"voter\"}]}")},
+		InstallSnapshotRequest{Term: 7, LeaderID: "n1", LastIncludedIndex: 3, LastIncludedTerm: 9, Size: 1},
+		InstallSnapshotRequest{Term: 7, LeaderID: "n1", LastIncludedTerm: 7, Size: 1},
 		InstallSnapshotRequest{Term: 7, LeaderID: "n1", Configuration: `{"members":[]}`, LastIncludedIndex: 3, LastIncludedTerm: 7, Size: 1},
 		RequestVoteRequest{Term: 9, LastLogIndex: most, LastLogTerm: MaxTerm + 1},
 	} {

@@ -35,23 +35,26 @@ func (n *Node) mayLead() bool {
 // introduce enters into the configuration what a leader has come to know of members: a directory not known yet, another
 // address. What cannot stand in a configuration is left out, so that no peer's answer can break one.
 func (n *Node) introduce(known map[NodeID]Identity) {
-	c := n.config()
-	next, changed := Configuration{Joint: c.Joint}, false
-	for _, m := range c.Members {
-		who, ok := known[m.ID]
-		ok = ok && isText(who.Directory) && isText(who.Address)
-		if ok && m.Directory == "" {
+	c, changed := n.config(), false
+	for i, m := range c.Members {
+		who := known[m.ID]
+		if m.Directory == "" {
 			m.Directory = who.Directory
-			changed = changed || who.Directory != ""
 		}
-		if ok && who.Address != "" && who.Address != m.Address {
+		if who.Address != "" {
 			m.Address = who.Address
-			changed = true
 		}
-		next.Members = append(next.Members, m)
+		if m == c.Members[i] {
+			continue
+		}
+		next := Configuration{Joint: c.Joint, Members: slices.Clone(c.Members)}
+		next.Members[i] = m
+		if next.validate() == nil {
+			c, changed = next, true
+		}
 	}
 	if changed {
-		n.appendConfiguration(next)
+		n.appendConfiguration(c)
 	}
 }
 

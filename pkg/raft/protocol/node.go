@@ -228,11 +228,11 @@ func (n *Node) Applied(index Index) {
 // AppliedIndex is what Applied was told last.
 func (n *Node) AppliedIndex() Index { return n.lastApplied }
 
-// SnapshotAt begins what describes a snapshot of the state after the entry at index, which must be committed, held and
-// above the present snapshot; ok is false elsewhere.
+// SnapshotAt begins what describes a snapshot of the state after the entry at index, which must be committed, durable here
+// and above the present snapshot; ok is false elsewhere.
 func (n *Node) SnapshotAt(index Index) (at SnapshotMeta, ok bool) {
 	term, ok := n.log.term(index)
-	if !ok || index <= n.snapshot.Index || index > n.commitIndex {
+	if !ok || index <= n.snapshot.Index || index > min(n.commitIndex, n.disk.durable) {
 		return SnapshotMeta{}, false
 	}
 	return SnapshotMeta{Position: Position{Term: term, Index: index}, Configuration: n.configAt(index)}, true

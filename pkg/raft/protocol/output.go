@@ -89,7 +89,7 @@ type LeaderChanged struct {
 // ElectionStarted is told when a campaign or its pre-vote begins.
 type ElectionStarted struct {
 	PreVote bool
-	Reason  string // timeout, leader_lost
+	Reason  string // timeout, leader_lost, transfer
 }
 
 // ElectionFinished is told when a campaign or its pre-vote ends.
@@ -164,7 +164,7 @@ type SnapshotInstalled struct {
 // ConfigurationChanged is told when another configuration came into force, Committed when that one is committed.
 type ConfigurationChanged struct {
 	Term          Term
-	Index         Index // of its entry; 0: the one the cluster began with, or a snapshot's
+	Index         Index // of its entry, or of the snapshot that holds it; 0: the one the cluster began with
 	Configuration Configuration
 	Committed     bool
 }

@@ -21,7 +21,7 @@ const (
 	requestLost       peerTrigger = "request_lost"       // entries got no answer; a probe is sent again as it was
 	entriesGone       peerTrigger = "entries_gone"       // the next entry is behind the log's beginning
 	snapshotInstalled peerTrigger = "snapshot_installed" // the peer has it
-	snapshotDropped   peerTrigger = "snapshot_dropped"   // a chunk was lost, and there is a newer one, or another peer waits
+	snapshotDropped   peerTrigger = "snapshot_dropped"   // there is a newer one, another peer waits while chunks are lost, or a stranger answers
 )
 
 var peerTransitions = map[PeerState]map[peerTrigger]PeerState{

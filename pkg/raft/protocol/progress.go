@@ -16,7 +16,7 @@ type progress struct {
 	flights     map[uint64]flight // requests without an answer yet, by ticket
 	limit       int               // entries in the next batch: halved by a failure, doubled by a success
 	retryAt     time.Time         // nothing is sent before, after a failure
-	contact     time.Time         // the last answer to AppendEntries
+	contact     time.Time         // the last answer to AppendEntries or InstallSnapshot
 	lastSent    time.Time         // the last AppendEntries of any kind
 	commitSent  Index             // the highest commit index told
 	merged      Index             // the commit index whose announcement waits for the next heartbeat
@@ -241,6 +241,9 @@ func (n *Node) answered(m Message, term Term, who Identity, kinds ...flightKind)
 		if _, ok := p.flights[m.Ticket]; ok {
 			p.stranger = true
 			n.requestFailed(p, m.Ticket)
+			if p.state == Install {
+				p.become(snapshotDropped)
+			}
 		}
 		return nil, flight{}, false
 	}

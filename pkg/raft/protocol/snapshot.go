@@ -52,7 +52,7 @@ func (n *Node) sendSnapshot(peer NodeID, p *progress) {
 func (n *Node) snapshotSenders() int {
 	count := 0
 	for _, p := range n.progress {
-		if p.state == Install && !p.stranger { // a stranger is sent nothing
+		if p.state == Install {
 			count++
 		}
 	}
@@ -70,7 +70,7 @@ func (n *Node) snapshotFailed(p *progress) {
 // snapshotWanted reports whether some peer needs a snapshot and is not being sent one.
 func (n *Node) snapshotWanted() bool {
 	for _, p := range n.progress {
-		if p.state != Install && p.next < n.log.first() {
+		if p.state != Install && !p.stranger && p.next < n.log.first() {
 			return true
 		}
 	}
@@ -97,13 +97,11 @@ func (n *Node) handleInstallSnapshotReply(m Message, reply InstallSnapshotReply)
 
 // handleInstallSnapshot is the receiver's side (Figure 13). A chunk goes to storage first; ChunkStored answers it.
 func (n *Node) handleInstallSnapshot(m Message, req InstallSnapshotRequest) {
-	meta, fault := req.Meta(), error(nil)
-	if meta.Configuration != "" {
-		if _, fault = ParseConfiguration([]byte(meta.Configuration)); fault != nil {
-			n.emit(ProtocolViolated{Peer: m.From, What: fmt.Sprintf("InstallSnapshot: %v", fault)})
-		}
+	meta, fault := req.Meta(), faultOfSnapshot(req)
+	if fault != "" {
+		n.emit(ProtocolViolated{Peer: m.From, What: "InstallSnapshot: " + fault})
 	}
-	if fault != nil || !n.acceptsLeader(m, req.Term, req.LeaderID) {
+	if fault != "" || !n.acceptsLeader(m, req.Term, req.LeaderID) {
 		n.answerChunk(m, 0, false)
 		return
 	}
@@ -114,6 +112,20 @@ func (n *Node) handleInstallSnapshot(m Message, req InstallSnapshotRequest) {
 		return
 	}
 	n.out.Chunks = append(n.out.Chunks, Chunk{Meta: meta, Offset: req.Offset, Data: req.Data, reply: reply, term: req.Term})
+}
+
+// faultOfSnapshot names what no correct leader sends.
+func faultOfSnapshot(req InstallSnapshotRequest) string {
+	if at := req.Meta().Position; at.Index == 0 || at.Term == 0 || at.Term > req.Term {
+		return fmt.Sprintf("a snapshot at %v in term %d", at, req.Term)
+	}
+	if req.Configuration == "" {
+		return ""
+	}
+	if _, err := ParseConfiguration([]byte(req.Configuration)); err != nil {
+		return err.Error()
+	}
+	return ""
 }
 
 // holds reports whether the log has all that a snapshot does: committed, or equal at its last entry.

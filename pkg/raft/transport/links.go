@@ -96,6 +96,7 @@ func (t *Transport) keepLocked(id protocol.NodeID, l *link, address string) {
 // dropLocked closes a link beside whatever else happens.
 func (t *Transport) dropLocked(id protocol.NodeID, l *link) {
 	delete(t.links, id)
+	delete(t.mistakes, id)
 	l.mu.Lock()
 	l.dropped = true
 	l.mu.Unlock()

@@ -127,6 +127,8 @@ func (c *Call) netRPCOutcome(err error) error {
 	switch {
 	case abandoned && codec == nil:
 		return c.ctx.Err()
+	case codec == nil && c.client.ctx.Err() != nil:
+		return ErrClientClosed // the connection was gone before this call's turn, because Close ended it
 	case codec == nil:
 		return unreachable(err)
 	}

@@ -77,7 +77,7 @@ func leaderless(status raft.Status) string {
 	if _, member := status.Configuration.Member(status.ID); member {
 		return "no leader is known"
 	}
-	if len(status.Members) == 0 {
+	if len(status.Configuration.Members) == 0 {
 		return "this node waits to be added: POST /v1/members at the leader"
 	}
 	return "this node is no member: stop it, or add it with POST /v1/members at the leader"

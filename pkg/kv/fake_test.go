@@ -43,7 +43,6 @@ func newFakeReplica(t *testing.T, machine *Machine) *fakeReplica {
 		ended:   make(chan struct{}),
 		state: raft.Status{
 			ID: "n1", Role: protocol.Leader, Term: 3, Leader: "n1", LeaderURL: "http://n1.test",
-			Members:       []protocol.NodeID{"n1", "n2", "n3"},
 			Configuration: protocol.Bootstrap([]protocol.NodeID{"n1", "n2", "n3"}),
 
 			ConfigurationCommitted: true,

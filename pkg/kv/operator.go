@@ -84,7 +84,7 @@ func (s *Service) notTransferred(r *http.Request, before raft.Status, to protoco
 	case errors.Is(err, raft.ErrTransferring):
 		return refuse(http.StatusConflict, "transfer_in_progress", "%v", err)
 	case errors.Is(err, raft.ErrTransferTarget):
-		return badRequest("to=%q: %v; the members are %v", to, err, before.Members)
+		return badRequest("to=%q: %v; the members are %v", to, err, before.Configuration.IDs())
 	case errors.Is(err, raft.ErrStopped):
 		return unknown(http.StatusGatewayTimeout, "stopping", "%v", err)
 	}

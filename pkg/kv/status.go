@@ -36,7 +36,7 @@ func (s *Service) status(w http.ResponseWriter, r *http.Request) error {
 	writeJSON(w, http.StatusOK, statusBody{
 		ID: st.ID, Cluster: s.options.Cluster, Role: st.Role.String(), Term: st.Term, Leader: st.Leader,
 		LastIndex: st.LastIndex, DurableIndex: st.DurableIndex, CommitIndex: st.CommitIndex, AppliedIndex: st.AppliedIndex,
-		Members: st.Members, Incarnation: s.options.Incarnation,
+		Members: st.Configuration.IDs(), Incarnation: s.options.Incarnation,
 	})
 	return nil
 }

@@ -74,12 +74,12 @@ func (r *Replica) runReplicator(p *peer) {
 	defer timer.Stop()
 	for {
 		due, sends, member := r.replicate(p)
-		if !sends {
-			p.closeSnapshot()
-		}
-		if !member {
+		switch {
+		case !member:
 			p.leave()
 			return
+		case !sends:
+			p.closeSnapshot()
 		}
 		var fire <-chan time.Time
 		if !due.IsZero() {

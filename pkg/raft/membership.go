@@ -55,9 +55,7 @@ func (r *Replica) configureLocked(c protocol.Configuration) {
 			r.peerLocked(id)
 		}
 	}
-	for _, p := range r.peers {
-		p.work.raise()
-	}
+	r.wakeReplicators()
 	if r.opts.Configured != nil {
 		r.opts.Configured(c)
 	}

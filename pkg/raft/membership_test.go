@@ -35,6 +35,26 @@ func (c *cluster) founded() (leader protocol.NodeID) {
 	return leader
 }
 
+// membersTold is what each node's Options.Configured was told last.
+type membersTold struct {
+	mu   sync.Mutex
+	last map[protocol.NodeID]string
+}
+
+func (m *membersTold) to(id protocol.NodeID) func(protocol.Configuration) {
+	return func(c protocol.Configuration) {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		m.last[id] = c.String()
+	}
+}
+
+func (m *membersTold) by(id protocol.NodeID) string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.last[id]
+}
+
 func adds(ids ...protocol.NodeID) (change protocol.Change) {
 	for _, id := range ids {
 		change.Add = append(change.Add, protocol.Member{ID: id})
@@ -44,16 +64,10 @@ func adds(ids ...protocol.NodeID) (change protocol.Change) {
 
 // TestChangeMembers_Grows: two nodes that waited to be added apply all that there is, serve reads, and count.
 func TestChangeMembers_Grows(t *testing.T) {
-	var mu sync.Mutex
-	told := map[protocol.NodeID]string{}
+	told := membersTold{last: map[protocol.NodeID]string{}}
 	run(t, 5, func(o *Options) {
 		spare(o)
-		id := o.ID
-		o.Configured = func(c protocol.Configuration) {
-			mu.Lock()
-			defer mu.Unlock()
-			told[id] = c.String()
-		}
+		o.Configured = told.to(o.ID)
 	}, func(c *cluster) {
 		leader := c.founded()
 		for range 50 {
@@ -66,13 +80,11 @@ func TestChangeMembers_Grows(t *testing.T) {
 		if _, err := c.replicas["n4"].ReadIndex(context.Background()); err != nil {
 			t.Errorf("a read on n4: %v", err)
 		}
-		mu.Lock()
 		for _, id := range c.ids {
-			if told[id] != "n1, n2, n3, n4, n5" {
-				t.Errorf("%s was told of the members %s", id, told[id])
+			if got := told.by(id); got != "n1, n2, n3, n4, n5" {
+				t.Errorf("%s was told of the members %s", id, got)
 			}
 		}
-		mu.Unlock()
 		for _, id := range []protocol.NodeID{"n1", "n2", "n3"} {
 			if id != leader {
 				c.crash(id)
@@ -114,8 +126,9 @@ func TestChangeMembers_RemovesTheLeader(t *testing.T) {
 		if got := seriesOf(t, registries[next])["raft_heartbeats_sent_total"]; got != 1 {
 			t.Errorf("%s has series of %d peers", next, got)
 		}
-		if s := c.replicas[old].Status(); s.Role != protocol.Follower || slices.Contains(s.Members, old) {
-			t.Errorf("the removed leader is a %v of the members %v", s.Role, s.Members)
+		s := c.replicas[old].Status()
+		if _, member := s.Configuration.Member(old); s.Role != protocol.Follower || member {
+			t.Errorf("the removed leader is a %v of the members %v", s.Role, s.Configuration)
 		}
 	})
 }
@@ -207,17 +220,11 @@ func TestLeaseReads(t *testing.T) {
 
 // TestConfigured_AfterASnapshot: a node that learns of the members from a leader's snapshot tells whoever dials them.
 func TestConfigured_AfterASnapshot(t *testing.T) {
-	var mu sync.Mutex
-	told := map[protocol.NodeID]string{}
+	told := membersTold{last: map[protocol.NodeID]string{}}
 	run(t, 4, func(o *Options) {
 		spare(o)
 		o.SnapshotEntries, o.SnapshotKeep = 10, -1
-		id := o.ID
-		o.Configured = func(c protocol.Configuration) {
-			mu.Lock()
-			defer mu.Unlock()
-			told[id] = c.String()
-		}
+		o.Configured = told.to(o.ID)
 	}, func(c *cluster) {
 		leader := c.founded()
 		away := c.ids[(slices.Index(c.ids, leader)+1)%3]
@@ -234,11 +241,7 @@ func TestConfigured_AfterASnapshot(t *testing.T) {
 			t.Fatalf("the leader's log begins at %d: %s needs no snapshot", first, away)
 		}
 		c.net.isolate(away, false)
-		c.await("all told", 5*time.Second, func() bool {
-			mu.Lock()
-			defer mu.Unlock()
-			return told[away] == "n1, n2, n3, n4"
-		})
+		c.await("all told", 5*time.Second, func() bool { return told.by(away) == "n1, n2, n3, n4" })
 		if got := c.replicas[away].Status().ConfigurationIndex; got == 0 {
 			t.Error("the configuration did not come with a snapshot")
 		}

@@ -234,7 +234,7 @@ func (s *scrape) takeState(r *Replica, status Status) {
 		s.state("raft_role", role == status.Role && !learner, role.String())
 	}
 	s.state("raft_role", learner, "learner")
-	for _, member := range status.Members {
+	for _, member := range status.Configuration.IDs() {
 		s.state("raft_known_leader", member == status.Leader, string(member))
 	}
 	count := map[protocol.Suffrage]int{}

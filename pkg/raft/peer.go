@@ -185,20 +185,11 @@ func (c *call) timeout() time.Duration {
 	size := 0
 	switch request := c.message.Body.(type) {
 	case protocol.AppendEntriesRequest:
-		size = dataBytes(request.Entries)
+		size = protocol.DataBytes(request.Entries)
 	case protocol.InstallSnapshotRequest:
 		size = c.r.opts.SnapshotChunkBytes
 	}
 	return c.r.opts.RPCTimeout + time.Duration(size)*time.Second/bandwidth
-}
-
-// dataBytes is the size of what entries carry.
-func dataBytes(entries []protocol.Entry) int {
-	size := 0
-	for _, e := range entries {
-		size += len(e.Data)
-	}
-	return size
 }
 
 func isHeartbeat(body protocol.Body) bool {

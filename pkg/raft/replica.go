@@ -269,7 +269,9 @@ func (r *Replica) step(input func(now time.Time) protocol.Output) error {
 	now := time.Now()
 	r.stats.busy["lock"] += now.Sub(waited)
 	r.absorb(now, input(now))
-	r.wakeReplicators()
+	if r.node.Role() == protocol.Leader {
+		r.wakeReplicators() // for what the input has left to send
+	}
 	return nil
 }
 
@@ -322,12 +324,10 @@ func (r *Replica) wake() {
 	}
 }
 
-// wakeReplicators lets a leader's replicators look for what an input has left to send.
+// wakeReplicators lets the replicators look for work: something to send, a snapshot to let go of, their own end.
 func (r *Replica) wakeReplicators() {
-	if r.node.Role() == protocol.Leader {
-		for _, p := range r.peers {
-			p.work.raise()
-		}
+	for _, p := range r.peers {
+		p.work.raise()
 	}
 }
 
@@ -341,9 +341,7 @@ func (r *Replica) observe(now time.Time, e protocol.Event) {
 	case protocol.RoleChanged:
 		if e.From == protocol.Leader || e.To == protocol.Leader {
 			r.leading.raise()
-			for _, p := range r.peers { // who leads no more lets go of the snapshots that it was sending
-				p.work.raise()
-			}
+			r.wakeReplicators()
 		}
 		r.opts.Logger.Info("changed role", "role", e.To.String(), "term", e.Term, "reason", string(e.Trigger))
 	case protocol.LeaderChanged:

@@ -223,7 +223,7 @@ func (s *stats) sending(m protocol.Message) {
 	if !ok || len(request.Entries) == 0 {
 		return
 	}
-	size := dataBytes(request.Entries)
+	size := protocol.DataBytes(request.Entries)
 	p := s.peer(m.To)
 	p.appends++
 	p.entries += uint64(len(request.Entries))

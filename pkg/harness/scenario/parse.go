@@ -122,30 +122,41 @@ func fieldsOf(name string) []string {
 
 // place finds the position of a path of keys and list positions; of its deepest part that exists.
 func place(root *yaml.Node, path ...any) (line, column int) {
-	n := root
-	if n.Kind == yaml.DocumentNode && len(n.Content) > 0 {
-		n = n.Content[0]
-	}
+	n := content(root)
 	line, column = n.Line, n.Column
 	for _, part := range path {
-		var next *yaml.Node
-		switch key := part.(type) {
-		case string:
-			for i := 0; n.Kind == yaml.MappingNode && i+1 < len(n.Content); i += 2 {
-				if n.Content[i].Value == key {
-					next, line, column = n.Content[i+1], n.Content[i].Line, n.Content[i].Column
-				}
-			}
-		case int:
-			if n.Kind == yaml.SequenceNode && key < len(n.Content) {
-				next = n.Content[key]
-				line, column = next.Line, next.Column
-			}
-		}
-		if next == nil {
+		at, value := child(n, part)
+		if value == nil {
 			break
 		}
-		n = next
+		line, column = at.Line, at.Column
+		n = value
 	}
 	return max(line, 1), max(column, 1)
+}
+
+// content is the value of a whole document.
+func content(n *yaml.Node) *yaml.Node {
+	if n.Kind == yaml.DocumentNode && len(n.Content) > 0 {
+		return n.Content[0]
+	}
+	return n
+}
+
+// child finds the value at a key or a list position, and the node where it is written: the key, or the value itself. Both
+// are nil if there is none.
+func child(n *yaml.Node, part any) (at, value *yaml.Node) {
+	switch key := part.(type) {
+	case string:
+		for i := 0; n.Kind == yaml.MappingNode && i+1 < len(n.Content); i += 2 {
+			if n.Content[i].Value == key {
+				at, value = n.Content[i], n.Content[i+1]
+			}
+		}
+	case int:
+		if n.Kind == yaml.SequenceNode && key < len(n.Content) {
+			at, value = n.Content[key], n.Content[key]
+		}
+	}
+	return at, value
 }

@@ -27,27 +27,11 @@ func consequence(root *yaml.Node, shape []Problem, path []any) bool {
 
 // follow finds the value at a path of keys and list positions; nil if there is none.
 func follow(n *yaml.Node, path []any) *yaml.Node {
-	if n.Kind == yaml.DocumentNode && len(n.Content) > 0 {
-		n = n.Content[0]
-	}
+	n = content(n)
 	for _, part := range path {
-		var next *yaml.Node
-		switch key := part.(type) {
-		case string:
-			for i := 0; n.Kind == yaml.MappingNode && i+1 < len(n.Content); i += 2 {
-				if n.Content[i].Value == key {
-					next = n.Content[i+1]
-				}
-			}
-		case int:
-			if n.Kind == yaml.SequenceNode && key < len(n.Content) {
-				next = n.Content[key]
-			}
-		}
-		if next == nil {
+		if _, n = child(n, part); n == nil {
 			return nil
 		}
-		n = next
 	}
 	return n
 }

@@ -68,9 +68,15 @@ func (c *cluster) wipe(id NodeID, options func(*Options)) {
 		c.crash(id)
 	}
 	c.wiped = id
-	c.nodes[id].durable, c.nodes[id].joins = State{}, true
-	c.nodes[id].wipes++
+	c.loseDisk(id)
+	c.nodes[id].joins = true
 	c.start(id, options)
+}
+
+// loseDisk leaves a node that is down with an empty directory, which has another id.
+func (c *cluster) loseDisk(id NodeID) {
+	c.nodes[id].durable = State{}
+	c.nodes[id].wipes++
 }
 
 // removeWiped has the leader remove the member that lost its disk.

@@ -29,7 +29,7 @@ func (n *Node) commitTo(index Index) {
 	}
 	entries := n.log.slice(n.commitIndex+1, index)
 	n.commitIndex = index
-	n.pendingBytes = max(0, n.pendingBytes-dataBytes(entries))
+	n.pendingBytes = max(0, n.pendingBytes-DataBytes(entries))
 	n.emit(EntriesCommitted{Term: n.hard.Term, Role: n.role, Entries: entries})
 	n.configCommitted(entries[0].Index - 1)
 }

@@ -180,7 +180,7 @@ func (n *Node) lead() {
 	known := n.ballot.known
 	n.become(WinElection)
 	n.leaseOver = false
-	n.pendingBytes = dataBytes(n.log.slice(n.commitIndex+1, n.log.last().Index))
+	n.pendingBytes = DataBytes(n.log.slice(n.commitIndex+1, n.log.last().Index))
 	n.suspect = false
 	n.setLeader(n.opts.ID, n.opts.LeaderURL)
 	n.deadline = n.now.Add(n.opts.ElectionTimeout)

@@ -37,8 +37,7 @@ func TestChange_RemovedAndAddedAtOnce(t *testing.T) {
 	}
 	c.run(2 * time.Second)
 	c.crash("n4")
-	c.nodes["n4"].durable = State{}
-	c.nodes["n4"].wipes++
+	c.loseDisk("n4")
 	c.start("n4", nil)
 	c.run(2 * time.Second)
 	if !c.change(leader, Change{Remove: []NodeID{"n4"}, Add: []Member{{ID: "n4"}}}) {
@@ -64,8 +63,8 @@ func TestSnapshot_StrangersKeepNoSender(t *testing.T) {
 	c.takeSnapshot(leader)
 	c.run(time.Second)
 	for _, id := range lost {
-		c.nodes[id].durable, c.nodes[id].joins = State{}, true
-		c.nodes[id].wipes++
+		c.loseDisk(id)
+		c.nodes[id].joins = true
 		c.start(id, keepNothing)
 	}
 	c.run(time.Second)

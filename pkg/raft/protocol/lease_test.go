@@ -95,7 +95,7 @@ func TestBounds_InBytes(t *testing.T) {
 		}
 	}
 	ticket, first := appendTo(t, n, now, "n2")
-	if got := dataBytes(first.Entries); got > 25 {
+	if got := DataBytes(first.Entries); got > 25 {
 		t.Errorf("%d bytes left at once, want at most 25", got)
 	}
 	n.progress["n2"].flights[ticket] = flight{kind: entriesFlight, last: first.Entries[len(first.Entries)-1].Index, bytes: 25}

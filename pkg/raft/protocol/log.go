@@ -65,8 +65,8 @@ func (l *raftLog) slice(first, last Index) []Entry {
 	return l.entries[from:to:to]
 }
 
-// dataBytes is the size of what entries carry.
-func dataBytes(entries []Entry) int {
+// DataBytes is the size of what entries carry, in bytes.
+func DataBytes(entries []Entry) int {
 	size := 0
 	for _, e := range entries {
 		size += len(e.Data)

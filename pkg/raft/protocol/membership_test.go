@@ -156,15 +156,7 @@ func TestChange_ByOneWhoJoins(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	now := n.Deadline()
-	requests := n.Tick(now).SendAfterPersist
-	n.Persisted(now, 1)
-	for _, m := range requests {
-		n.Receive(now, Message{From: m.To, To: "n1", Ticket: m.Ticket, Body: RequestVoteReply{Term: 2, VoteGranted: true}})
-	}
-	if n.Role() != Leader {
-		t.Fatalf("n1 is a %v", n.Role())
-	}
+	now := elect(t, n)
 	n.Persisted(now, 2)
 	for _, peer := range []NodeID{"n2", "n3"} {
 		ticket, _ := appendTo(t, n, now, peer)
@@ -319,8 +311,7 @@ func lostDisk(t testing.TB, seed uint64, change func(*Options)) (forgotten bool)
 	c.run(time.Second)
 	c.crash(leader)
 	c.crash(lost)
-	c.nodes[lost].durable = State{}
-	c.nodes[lost].wipes++
+	c.loseDisk(lost)
 	c.start(lost, change)
 	c.isolate(late, false)
 	c.run(10 * time.Second)

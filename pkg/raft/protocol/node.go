@@ -273,7 +273,6 @@ type Status struct {
 	CommitIndex  Index
 	AppliedIndex Index
 	Snapshot     SnapshotMeta
-	Members      []NodeID // of Configuration
 
 	Configuration          Configuration // in force; shared, not to be written to
 	ConfigurationIndex     Index         // of the entry, or the snapshot, that holds it; 0: the one the cluster began with
@@ -299,7 +298,7 @@ func (n *Node) Status() Status {
 		Leader: n.leader, LeaderURL: n.leaderURL,
 		FirstIndex: n.log.first(), Snapshot: n.snapshot, LastIndex: n.log.last().Index, LastTerm: n.log.last().Term, DurableIndex: n.disk.durable,
 		CommitIndex: n.commitIndex, AppliedIndex: n.lastApplied,
-		Members: n.config().IDs(), Heard: n.heard,
+		Heard:         n.heard,
 		Configuration: n.config(), ConfigurationIndex: n.configIndex(), ConfigurationCommitted: n.configIndex() <= n.commitIndex,
 	}
 	if n.role == Leader {

@@ -147,7 +147,7 @@ func (n *Node) sendEntries(peer NodeID, p *progress) {
 		}
 		entries := n.log.batch(next, limit, min(room, n.opts.MaxBatchBytes))
 		last := entries[len(entries)-1].Index
-		n.sendAppend(peer, p, flight{kind: entriesFlight, prev: next - 1, last: last, bytes: dataBytes(entries)}, entries)
+		n.sendAppend(peer, p, flight{kind: entriesFlight, prev: next - 1, last: last, bytes: DataBytes(entries)}, entries)
 		if p.state == Replicate {
 			p.next = last + 1
 		}

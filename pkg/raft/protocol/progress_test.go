@@ -9,21 +9,28 @@ import (
 func leaderOf(t *testing.T, count int) *Node {
 	t.Helper()
 	n := newTestNode(t, "n1", 3, func(o *Options) { o.DisablePreVote, o.DisableNoop, o.MaxBatch = true, true, 16 })
-	now := n.Deadline()
-	requests := n.Tick(now).SendAfterPersist
-	n.Persisted(now, 1)
-	for _, m := range requests {
-		n.Receive(now, Message{From: m.To, To: "n1", Ticket: m.Ticket, Body: RequestVoteReply{Term: 1, VoteGranted: true}})
-	}
-	if n.Role() != Leader {
-		t.Fatalf("n1 is a %v", n.Role())
-	}
+	now := elect(t, n)
 	for range count {
 		if _, _, err := n.Propose(now, []byte("x")); err != nil {
 			t.Fatal(err)
 		}
 	}
 	return n
+}
+
+// elect lets a node without pre-vote be elected by all whom it asks, and returns when that was.
+func elect(t *testing.T, n *Node) time.Time {
+	t.Helper()
+	now := n.Deadline()
+	requests := n.Tick(now).SendAfterPersist
+	n.Persisted(now, 1)
+	for _, m := range requests {
+		n.Receive(now, Message{From: m.To, To: m.From, Ticket: m.Ticket, Body: RequestVoteReply{Term: n.Term(), VoteGranted: true}})
+	}
+	if n.Role() != Leader {
+		t.Fatalf("%s is a %v", n.opts.ID, n.Role())
+	}
+	return now
 }
 
 // TestProgress_OverALossyNetwork: a lost question is asked again at the same place, not at the start of the log; where

@@ -159,11 +159,8 @@ func (c *cluster) launch(id string, flags ...string) *process {
 // leader returns who leads, and another node.
 func (c *cluster) leader(of string) (leader, follower string) {
 	c.t.Helper()
-	resp, _, err := awaitAnswer("GET", c.nodes[of].http+"/readyz", "", http.StatusOK)
-	if err != nil {
-		c.t.Fatal(err)
-	}
-	leader = resp.Header.Get("Raft-Leader")
+	c.want(of, "GET", "/readyz", "", http.StatusOK)
+	leader = c.status(of).Leader // the header of the answer before says who led when it was asked
 	for id, p := range c.nodes {
 		if id != leader && p.cmd.ProcessState == nil {
 			follower = id

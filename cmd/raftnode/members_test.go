@@ -260,8 +260,8 @@ func TestMembers_ReplacedAllAtOnce(t *testing.T) {
 
 // status is part of what a node says about itself.
 func (c *cluster) status(id string) (status struct {
-	Cluster string
-	Term    int
+	Cluster, Leader string
+	Term            int
 },
 ) {
 	c.t.Helper()

@@ -225,13 +225,13 @@ func (c *cluster) input(id NodeID, give func(*Node) Output) {
 	if !s.up {
 		return
 	}
-	before := s.snapshotState()
+	before := s.Checkpoint()
 	out := give(s.Node)
 	if errors.Is(out.Err, ErrForgotten) {
 		c.crash(id)
 		return
 	}
-	if err := cmp.Or(s.checkState(), s.checkStep(before), out.Err); err != nil {
+	if err := cmp.Or(s.Check(before), out.Err); err != nil {
 		c.fail("%s: %v", id, err)
 	}
 	c.carryOut(id, out)

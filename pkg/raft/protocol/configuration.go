@@ -178,6 +178,16 @@ func (c Configuration) halves() [][]NodeID {
 	return [][]NodeID{before}
 }
 
+// Decides reports whether those for whom in is true make up a majority of each half.
+func (c Configuration) Decides(in func(NodeID) bool) bool {
+	votes := make(map[NodeID]bool, len(c.Members))
+	for _, m := range c.Members {
+		votes[m.ID] = in(m.ID)
+	}
+	won, _ := c.tally(votes)
+	return won
+}
+
 // tally counts votes: won with a majority of each half, lost when some half's majority has refused.
 func (c Configuration) tally(votes map[NodeID]bool) (won, lost bool) {
 	won = true

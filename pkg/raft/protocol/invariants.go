@@ -2,7 +2,35 @@ package protocol
 
 import "fmt"
 
-// checkState returns what is wrong with one state by itself, under the name of the property that it breaks.
+// Checkpoint is a node's state before one input, for Check to compare with.
+type Checkpoint struct {
+	hard        HardState
+	role        Role
+	commitIndex Index
+	applied     Index
+	log         raftLog
+}
+
+// Checkpoint notes the present state. It costs next to nothing.
+func (n *Node) Checkpoint() Checkpoint {
+	return Checkpoint{n.hard, n.role, n.commitIndex, n.lastApplied, n.log}
+}
+
+// Check returns what is wrong with the state by itself, and with how one input changed it, under the name of the property
+// that it breaks. It looks only at what the input touched: whoever calls it calls it after each.
+func (n *Node) Check(before Checkpoint) error {
+	if err := n.checkState(); err != nil {
+		return err
+	}
+	if err := n.checkStep(before); err != nil {
+		return err
+	}
+	return n.checkLog(before)
+}
+
+// TermAt is the term of the entry at an index; ok is false where the log holds none, or no more.
+func (n *Node) TermAt(i Index) (term Term, ok bool) { return n.log.term(i) }
+
 func (n *Node) checkState() error {
 	last := n.log.last()
 	switch {
@@ -24,13 +52,6 @@ func (n *Node) checkState() error {
 			return fmt.Errorf("progress: leads %q and does not track %s", n.peers, peer)
 		}
 	}
-	before := n.log.compacted
-	for _, e := range n.log.entries {
-		if e.Index != before.Index+1 || e.Term < before.Term {
-			return fmt.Errorf("LogMatching: %v follows %v", e.Position(), before)
-		}
-		before = e.Position()
-	}
 	for peer, p := range n.progress {
 		if p.next <= p.match || p.match > last.Index || p.next > last.Index+1 {
 			return fmt.Errorf("progress of %s: match %d, next %d, log ends at %v", peer, p.match, p.next, last)
@@ -39,21 +60,8 @@ func (n *Node) checkState() error {
 	return nil
 }
 
-// snapshotOf is what checkStep compares: the state before one input.
-type snapshotOf struct {
-	hard        HardState
-	role        Role
-	commitIndex Index
-	applied     Index
-	log         raftLog
-}
-
-func (n *Node) snapshotState() snapshotOf {
-	return snapshotOf{n.hard, n.role, n.commitIndex, n.lastApplied, n.log}
-}
-
-// checkStep returns what is wrong with how one input changed the state.
-func (n *Node) checkStep(before snapshotOf) error {
+// checkStep looks at what may only move one way.
+func (n *Node) checkStep(before Checkpoint) error {
 	switch {
 	case n.hard.Term < before.hard.Term:
 		return fmt.Errorf("ElectionSafety: term fell from %d to %d", before.hard.Term, n.hard.Term)
@@ -64,19 +72,45 @@ func (n *Node) checkStep(before snapshotOf) error {
 	case n.lastApplied < before.applied:
 		return fmt.Errorf("StateMachineSafety: applied fell from %d to %d", before.applied, n.lastApplied)
 	}
-	stays := before.commitIndex // LeaderCompleteness
+	if n.role == Leader && n.commitIndex > before.commitIndex {
+		if term, _ := n.log.term(n.commitIndex); term != n.hard.Term {
+			return fmt.Errorf("LeaderCompleteness: leader of term %d committed %d of term %d by counting", n.hard.Term, n.commitIndex, term)
+		}
+	}
+	return nil
+}
+
+// checkLog looks at the part of the log that one input may have changed.
+func (n *Node) checkLog(before Checkpoint) error {
+	log, from := n.log.entries, 0
+	if n.log.extends(before.log) {
+		from = len(before.log.entries)
+	} else if err := n.checkKept(before); err != nil {
+		return err
+	}
+	last := n.log.compacted
+	if from > 0 {
+		last = log[from-1].Position()
+	}
+	for _, e := range log[from:] {
+		if e.Index != last.Index+1 || e.Term < last.Term {
+			return fmt.Errorf("LogMatching: %v follows %v", e.Position(), last)
+		}
+		last = e.Position()
+	}
+	return nil
+}
+
+// checkKept looks for entries that must not be gone.
+func (n *Node) checkKept(before Checkpoint) error {
+	stays, property := before.commitIndex, "LeaderCompleteness"
 	if before.role == Leader && n.role == Leader {
-		stays = before.log.last().Index // LeaderAppendOnly
+		stays, property = before.log.last().Index, "LeaderAppendOnly"
 	}
 	for i := max(before.log.first(), n.log.first()); i <= stays; i++ {
 		was := before.log.position(i)
 		if term, ok := n.log.term(i); !ok || term != was.Term {
-			return fmt.Errorf("LeaderAppendOnly, LeaderCompleteness: entry %v is gone", was)
-		}
-	}
-	if n.role == Leader && n.commitIndex > before.commitIndex {
-		if term, _ := n.log.term(n.commitIndex); term != n.hard.Term {
-			return fmt.Errorf("LeaderCompleteness: leader of term %d committed %d of term %d by counting", n.hard.Term, n.commitIndex, term)
+			return fmt.Errorf("%s: entry %v is gone", property, was)
 		}
 	}
 	return nil

@@ -86,6 +86,12 @@ func (l *raftLog) batch(first Index, count, size int) []Entry {
 	return l.slice(first, end-1)
 }
 
+// extends reports whether l is seen at once to be an earlier state of itself with entries added, if any: it begins in the same
+// memory, which is never overwritten. It may be so and not be seen.
+func (l *raftLog) extends(earlier raftLog) bool {
+	return l.compacted == earlier.compacted && len(earlier.entries) > 0 && len(l.entries) >= len(earlier.entries) && &l.entries[0] == &earlier.entries[0]
+}
+
 func (l *raftLog) append(entries ...Entry) { l.entries = append(l.entries, entries...) }
 
 // truncate cuts from and everything behind it. The capacity goes too, so that an append copies

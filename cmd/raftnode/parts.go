@@ -74,6 +74,7 @@ func (n *node) startReplica() error {
 	})
 	n.undo = append(n.undo, n.transport.Close)
 	machine := kv.NewMachine()
+	machine.Mutate(n.config.raft.Mutation)
 	options := n.config.replicaOptions()
 	options.Members, options.Configured = n.recovered.Bootstrap, n.configured
 	options.Identity = protocol.Identity{

@@ -20,6 +20,7 @@ type proposal struct {
 // proposals are those of this node, until each is applied or lost. Their number is bounded by what
 // the replica accepts.
 type proposals struct {
+	mutation protocol.Mutation
 	mu       sync.Mutex // guards waiting and inFlight; held while proposing
 	waiting  map[protocol.Index]*proposal
 	inFlight map[uint64]*proposal // by session: one at a time
@@ -76,7 +77,7 @@ func (p *proposals) applied(at protocol.Position, result Result) {
 	made := p.waiting[at.Index]
 	switch {
 	case made == nil:
-	case made.at.Term == at.Term:
+	case made.at.Term == at.Term || p.mutation.Is("wrong-waiter"):
 		p.resolveLocked(made, result, nil)
 	default:
 		p.resolveLocked(made, Result{}, errLost)
@@ -86,6 +87,9 @@ func (p *proposals) applied(at protocol.Position, result Result) {
 // lost gives up the proposals that this node can no longer see to their end: all of terms in which it no longer
 // leads, but for those up to the commit index, which are about to be applied.
 func (p *proposals) lost(term protocol.Term, leading bool, commit protocol.Index) {
+	if p.mutation.Is("wrong-waiter") {
+		return
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, made := range p.waiting {
@@ -97,6 +101,9 @@ func (p *proposals) lost(term protocol.Term, leading bool, commit protocol.Index
 
 // covered gives up the proposals up to an index: the state machine has skipped their entries by restoring a snapshot.
 func (p *proposals) covered(index protocol.Index) {
+	if p.mutation.Is("waiter-lost") {
+		return
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, made := range p.waiting {

@@ -21,7 +21,11 @@ type view struct {
 }
 
 func (s *state) view() view {
-	return view{applied: s.applied, now: s.now, keys: s.keys.Copy(), sessions: s.sessions.byID.Copy()}
+	v := view{applied: s.applied, now: s.now, keys: s.keys.Copy(), sessions: s.sessions.byID.Copy()}
+	if s.mutation.Is("snap-no-sessions") {
+		v.sessions.Clear()
+	}
+	return v
 }
 
 // View takes a view of the state, at once, and the position that it is of; write writes it, at any time, from any
@@ -97,6 +101,10 @@ func (m *Machine) replace(s state) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	s.sessions.expired = m.state.sessions.expired // counts what this process saw
+	s.mutation = m.state.mutation
+	if s.mutation.Is("snap-merges") {
+		s.adopt(&m.state)
+	}
 	m.state = s
 	m.wakeLocked()
 }

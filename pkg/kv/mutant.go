@@ -1,0 +1,30 @@
+package kv
+
+import "whitewater/pkg/raft/protocol"
+
+// Mutate breaks a rule, in builds tagged mutants: it must come before everything else. Other builds have nothing to break.
+func (m *Machine) Mutate(mutation protocol.Mutation) {
+	m.state.mutation, m.proposals.mutation = mutation, mutation
+}
+
+// judge answers a repeat by the key as it is now, without writing it: the rule that dedup-forgets-answer breaks is that
+// the first answer stands.
+func (s *state) judge(c Command, first Result) Result {
+	old, present := s.keys.Get(string(c.Key))
+	first.Verdict, first.Revision = Done, old.revision
+	if !c.allows(old, present) {
+		first.Verdict = ConditionFailed
+	}
+	return first
+}
+
+// adopt takes over the keys of another state that this one lacks: the rule that snap-merges breaks is that none is.
+func (s *state) adopt(other *state) {
+	other.keys.Scan(func(key string, r record) bool {
+		if _, present := s.keys.Get(key); !present {
+			s.keys.Set(key, r)
+			s.bytes += int64(len(key) + len(r.value))
+		}
+		return true
+	})
+}

@@ -21,6 +21,16 @@ func TestMutants(t *testing.T) {
 			n.do(change(sim.Append, session, 1, "x"))
 			return n.machine.Effects()[0].TookPlace && n.machine.Read("k").Data == "xx"
 		}},
+		{"dedup-in-leader", func(n *simulatedNode) bool {
+			session := n.open()
+			n.do(change(sim.Append, session, 1, "x"))
+			repeat := n.write(change(sim.Append, session, 1, "x")) // known to this leader
+			n.apply()
+			n.answered(repeat)
+			other := n.restarted()
+			other.do(change(sim.Append, session, 1, "x"))
+			return n.machine.Read("k").Data == "x" && other.machine.Read("k").Data == "xx"
+		}},
 		{"snap-no-sessions", func(n *simulatedNode) bool {
 			session := n.open()
 			n.do(change(sim.Append, session, 1, "x"))

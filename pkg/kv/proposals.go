@@ -24,6 +24,7 @@ type proposals struct {
 	mu       sync.Mutex // guards waiting and inFlight; held while proposing
 	waiting  map[protocol.Index]*proposal
 	inFlight map[uint64]*proposal // by session: one at a time
+	memory   memory
 }
 
 func newProposals() proposals {
@@ -54,6 +55,11 @@ func (p *proposals) try(replica Replica, session uint64, command []byte) (made, 
 	if session != 0 && p.inFlight[session] != nil {
 		return nil, p.inFlight[session], nil
 	}
+	if p.mutation.Is("dedup-in-leader") {
+		if known := p.memory.recall(command); known != nil {
+			return known, nil, nil
+		}
+	}
 	at, err := replica.Propose(command)
 	if err != nil {
 		return nil, nil, err
@@ -65,6 +71,9 @@ func (p *proposals) try(replica Replica, session uint64, command []byte) (made, 
 	p.waiting[at.Index] = made
 	if session != 0 {
 		p.inFlight[session] = made
+	}
+	if p.mutation.Is("dedup-in-leader") {
+		p.memory.keep(command, made)
 	}
 	return made, nil, nil
 }

@@ -83,7 +83,7 @@ func (s *state) execute(c Command) Result {
 	case OpDeleteSession:
 		return s.sessions.delete(c.Session)
 	}
-	if c.Session == 0 || s.mutation.Is("retry-twice") {
+	if c.Session == 0 || s.mutation.Is("retry-twice") || s.mutation.Is("dedup-in-leader") {
 		return s.write(c)
 	}
 	sess, result, fresh := s.sessions.admit(c, s.now)

@@ -155,10 +155,10 @@ func (m *simulatedMachine) Apply(ctx context.Context, entries []protocol.Entry) 
 			continue
 		}
 		result := m.machine.results[i]
-		m.effects = append(m.effects, sim.Effect{
-			Index: e.Index, Client: strconv.FormatUint(c.Session, 10), Number: c.Sequence,
-			TookPlace: result.Verdict == Done && !result.Replayed, Answer: outcome(result),
-		})
+		effect := sim.Effect{Index: e.Index, Client: strconv.FormatUint(c.Session, 10), Number: c.Sequence, Answer: outcome(result)}
+		// Where a condition fails, or nothing is there to be deleted, the operation is decided all the same.
+		effect.TookPlace = !result.Replayed && (effect.Answer == sim.Done || effect.Answer == sim.NotFound)
+		m.effects = append(m.effects, effect)
 	}
 	return nil
 }

@@ -82,7 +82,9 @@ type rule struct {
 
 var walls = []rule{
 	{"pkg/raft/protocol", nil, "Raft itself depends on nothing"},
-	{"pkg/raft/storage", []string{"pkg/raft/protocol"}, "storage is below the replica"},
+	{"pkg/raft/storage", []string{"pkg/raft/protocol", "pkg/raft/storage/vfs"}, "storage is below the replica"},
+	{"pkg/raft/storage/vfs", nil, "a file system knows nothing of what is in its files"},
+	{"pkg/raft/sim", []string{"pkg/raft"}, "the simulator knows what it runs, and no service"},
 	{"pkg/raft/transport", []string{"pkg/raft", "pkg/wire"}, "transport joins these two"},
 	{"pkg/raft", []string{"pkg/raft/protocol"}, "a replica knows its disk and its peers as interfaces"},
 	{"pkg/wire", nil, "wire knows nothing of Raft"},

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"whitewater/pkg/raft/protocol"
+	"whitewater/pkg/raft/storage/vfs"
 )
 
 // BenchmarkPersist is one group commit on the real disk, of entries of 256 bytes.
@@ -34,7 +35,7 @@ func BenchmarkPersist(b *testing.B) {
 func BenchmarkRecover(b *testing.B) {
 	for _, n := range []int{1, 16} {
 		b.Run(fmt.Sprintf("batch=%d", n), func(b *testing.B) {
-			options := Options{Dir: testDir, NodeID: "n1", FS: newMemFS()}
+			options := Options{Dir: testDir, NodeID: "n1", FS: vfs.NewMem()}
 			log, _ := mustOpen(b, options)
 			for first := protocol.Index(1); first <= 100_000; first += protocol.Index(n) {
 				entries := entriesFrom(first, 1, n)

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"whitewater/pkg/raft/protocol"
+	"whitewater/pkg/raft/storage/vfs"
 )
 
 // TestConfiguration_GoesWithTheSnapshot: one's own and a leader's snapshot carry theirs, also the longest, over
@@ -25,7 +26,7 @@ func TestConfiguration_GoesWithTheSnapshot(t *testing.T) {
 // carry saves a snapshot with a configuration, compacts the log behind it, and installs it on another node.
 func carry(t *testing.T, configuration string, data []byte) {
 	t.Helper()
-	log, _ := mustOpen(t, testOptions(newMemFS()))
+	log, _ := mustOpen(t, testOptions(vfs.NewMem()))
 	var want model
 	b := persist(1, "n1", entriesFrom(1, 1, 5)...)
 	mustPersist(t, log, b)
@@ -51,7 +52,7 @@ func carry(t *testing.T, configuration string, data []byte) {
 	readBack(t, log, meta)
 	mustClose(t, log)
 
-	other, _ := mustOpen(t, testOptions(newMemFS()))
+	other, _ := mustOpen(t, testOptions(vfs.NewMem()))
 	must(t, receive(other, meta, data))
 	install := persist(1, "", entriesFrom(5, 1, 1)...)
 	install.Install = meta
@@ -82,7 +83,7 @@ func FuzzConfiguration(f *testing.F) {
 
 // TestConfiguration_TooLong: nothing of it is stored, and the log lives on.
 func TestConfiguration_TooLong(t *testing.T) {
-	files := newMemFS()
+	files := vfs.NewMem()
 	log, _ := mustOpen(t, testOptions(files))
 	mustPersist(t, log, persist(1, "", entriesFrom(1, 1, 5)...))
 	long := withConfiguration(metaOf(position(1, 5), []byte("x")), strings.Repeat("c", protocol.MaxConfigurationBytes+1))
@@ -101,7 +102,7 @@ func TestConfiguration_TooLong(t *testing.T) {
 
 // TestConfiguration_TellsSnapshotsApart: two that differ in nothing else are two, in memory and on disk.
 func TestConfiguration_TellsSnapshotsApart(t *testing.T) {
-	files := newMemFS()
+	files := vfs.NewMem()
 	log, _ := mustOpen(t, testOptions(files))
 	data := []byte("state")
 	one := withConfiguration(metaOf(position(2, 9), data), "one")
@@ -161,7 +162,7 @@ func TestBootstrap_StaysAsItWasWritten(t *testing.T) {
 		"voters": {[]protocol.NodeID{"n3", "n1", "n2"}, "[n1 n2 n3]"}, "joins": {nil, "[]"},
 		"escapes": {[]protocol.NodeID{"\"\x01<ü>\\"}, "[\"\x01<ü>\\]"},
 	} {
-		options := testOptions(newMemFS())
+		options := testOptions(vfs.NewMem())
 		options.Bootstrap = test.bootstrap
 		for _, later := range [][]protocol.NodeID{test.bootstrap, {"n4"}, nil} {
 			log, found := mustOpen(t, options)
@@ -176,7 +177,7 @@ func TestBootstrap_StaysAsItWasWritten(t *testing.T) {
 
 // TestBootstrap_Limits: the largest set can be stored, and what cannot be is refused by name.
 func TestBootstrap_Limits(t *testing.T) {
-	options := testOptions(newMemFS())
+	options := testOptions(vfs.NewMem())
 	options.NodeID, options.Bootstrap = protocol.NodeID(strings.Repeat("\x02", maxNameBytes)), nil
 	for i := range protocol.MaxMembers {
 		options.Bootstrap = append(options.Bootstrap, protocol.NodeID(strings.Repeat("\x01", maxNameBytes-2)+fmt.Sprintf("%02d", i)))
@@ -195,7 +196,7 @@ func TestBootstrap_Limits(t *testing.T) {
 		"of text":     {"n\xff"},
 		"1024 bytes ": {protocol.NodeID(strings.Repeat("n", maxNameBytes+1))},
 	} {
-		options.Bootstrap, options.FS = set, newMemFS()
+		options.Bootstrap, options.FS = set, vfs.NewMem()
 		_, _, err := Open(options)
 		if err == nil || !strings.Contains(err.Error(), says) || errors.Is(err, ErrForeign) {
 			t.Errorf("%.60v: got %.200v, want %q", set, err, says)

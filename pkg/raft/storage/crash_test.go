@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"whitewater/pkg/raft/protocol"
+	"whitewater/pkg/raft/storage/vfs"
 )
 
 var errCrashed = errors.New("the machine is off")
@@ -18,7 +19,7 @@ type crasher struct {
 	dead bool
 }
 
-func (c *crasher) fault(s memStep) (int, error) {
+func (c *crasher) fault(s vfs.Step) (int, error) {
 	if c.dead {
 		return 0, errCrashed
 	}
@@ -26,8 +27,8 @@ func (c *crasher) fault(s memStep) (int, error) {
 		return 0, nil
 	}
 	c.dead = true
-	if s.op == "write" {
-		return c.rng.IntN(len(s.data) + 1), errCrashed
+	if s.Op == vfs.OpWrite {
+		return c.rng.IntN(len(s.Data) + 1), errCrashed
 	}
 	return 0, errCrashed
 }
@@ -43,23 +44,23 @@ type survivor struct {
 	redone int // recoveries that were crashed
 }
 
-func (s *survivor) check(d *driver, files *memFS, where string) {
+func (s *survivor) check(d *driver, files *vfs.Mem, where string) {
 	s.t.Helper()
 	s.images++
 	if hasGap(files) {
 		s.gaps++
 	}
 	c := &crasher{left: s.rng.IntN(15), rng: s.rng}
-	files.fault = c.fault
+	files.Fault = c.fault
 	log, _, err := Open(testOptions(files))
 	if err == nil {
 		_ = log.Close()
 	}
 	if c.dead {
 		s.redone++
-		files = files.crash(loss(s.rng.IntN(int(losses))), s.rng)
+		files = files.Crash(vfs.Loss(s.rng.IntN(int(vfs.Losses))), s.rng)
 	}
-	files.fault = nil
+	files.Fault = nil
 	log, found, err := Open(testOptions(files))
 	if err != nil {
 		s.t.Fatalf("%s: open: %v", where, err)
@@ -77,7 +78,7 @@ func (s *survivor) check(d *driver, files *memFS, where string) {
 }
 
 // goOn writes a little behind what was recovered, and finds it again.
-func (s *survivor) goOn(log *Log, found protocol.State, files *memFS, where string) {
+func (s *survivor) goOn(log *Log, found protocol.State, files *vfs.Mem, where string) {
 	s.t.Helper()
 	next := newDriver(s.rng.Uint64())
 	next.acked = model{found}
@@ -90,7 +91,7 @@ func (s *survivor) goOn(log *Log, found protocol.State, files *memFS, where stri
 			s.t.Fatalf("%s: after the recovery: %v", where, err)
 		}
 	}
-	log, again := mustOpen(s.t, testOptions(files.crash(loss(s.rng.IntN(int(losses))), s.rng)))
+	log, again := mustOpen(s.t, testOptions(files.Crash(vfs.Loss(s.rng.IntN(int(vfs.Losses))), s.rng)))
 	if err := next.check(again.State); err != nil {
 		s.t.Fatalf("%s: after the recovery: %v", where, err)
 	}
@@ -124,19 +125,19 @@ func TestCrash_AtEveryStep(t *testing.T) {
 	if testing.Short() {
 		operations = 60
 	}
-	files, d, steps := newMemFS(), newDriver(7), 0
+	files, d, steps := vfs.NewMem(), newDriver(7), 0
 	s := &survivor{t: t, rng: rand.New(rand.NewPCG(7, 7))}
-	files.fault = func(step memStep) (int, error) {
+	files.Fault = func(step vfs.Step) (int, error) {
 		steps++
-		where := step.op + " " + step.name
-		for how := range losses {
-			s.check(d, files.crashLocked(how, s.rng), "before "+where)
+		where := step.Op + " " + step.Name
+		for how := range vfs.Losses {
+			s.check(d, files.Crash(how, s.rng), "before "+where)
 		}
-		if step.op == "write" {
-			for _, how := range []loss{lossNone, lossSector} {
-				image := files.crashLocked(lossNone, s.rng)
-				image.file(step.name).write(step.data[:s.rng.IntN(len(step.data)+1)], step.offset)
-				s.check(d, image.crash(how, s.rng), "within "+where)
+		if step.Op == vfs.OpWrite {
+			for _, how := range []vfs.Loss{vfs.KeepAll, vfs.LoseSectors} {
+				image := files.Crash(vfs.KeepAll, s.rng)
+				writeTo(t, image, step.Name, step.Data[:s.rng.IntN(len(step.Data)+1)], step.Offset)
+				s.check(d, image.Crash(how, s.rng), "within "+where)
 			}
 		}
 		return 0, nil
@@ -171,10 +172,10 @@ func TestCrash_AtEveryStep(t *testing.T) {
 func TestCrash_ManyLives(t *testing.T) {
 	done := map[string]int{}
 	for seed := range uint64(20) {
-		rng, d, files := rand.New(rand.NewPCG(seed, 1)), newDriver(seed), newMemFS()
+		rng, d, files := rand.New(rand.NewPCG(seed, 1)), newDriver(seed), vfs.NewMem()
 		live := func(operations, steps int) {
 			c := &crasher{left: steps, rng: rng}
-			files.fault = c.fault
+			files.Fault = c.fault
 			log, found, err := Open(testOptions(files))
 			if err == nil {
 				if err := d.adopt(log, found.State); err != nil {
@@ -191,7 +192,7 @@ func TestCrash_ManyLives(t *testing.T) {
 		}
 		for range 30 {
 			live(20, rng.IntN(80))
-			files = files.crash(loss(rng.IntN(int(losses))), rng)
+			files = files.Crash(vfs.Loss(rng.IntN(int(vfs.Losses))), rng)
 		}
 		live(1, 1<<30)
 		if d.acked.last() < 10 {

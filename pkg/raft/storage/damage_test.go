@@ -6,18 +6,18 @@ import (
 	"io"
 	"maps"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 
 	"whitewater/pkg/raft/protocol"
+	"whitewater/pkg/raft/storage/vfs"
 )
 
 // compacted is a clean directory whose log begins behind index 80 in a segment that is not the first,
 // with snapshots at 90 and 100, the one of two blocks.
-func compacted(t testing.TB) (*memFS, model) {
+func compacted(t testing.TB) (*vfs.Mem, model) {
 	t.Helper()
-	files := newMemFS()
+	files := vfs.NewMem()
 	var want model
 	log, _ := mustOpen(t, testOptions(files))
 	for i := protocol.Index(1); i <= 200; i++ {
@@ -45,29 +45,17 @@ func compacted(t testing.TB) (*memFS, model) {
 	return files, want
 }
 
-// paths lists the data files of a directory, sorted.
-func (f *memFS) paths() []string {
-	var all []string
-	for name := range f.contents(testDir) {
-		if !strings.HasSuffix(name, lockName) {
-			all = append(all, name)
-		}
-	}
-	slices.Sort(all)
-	return all
-}
-
 // TestDamage_EveryByte flips a bit of each byte of each file: Open refuses, or returns all there was,
 // and a snapshot that it returns can be read whole.
 func TestDamage_EveryByte(t *testing.T) {
 	files, want := compacted(t)
 	refused, accepted := map[string]int{}, map[string]int{}
-	for _, path := range files.paths() {
-		size := len(files.file(path).data)
+	for _, path := range paths(files) {
+		size := len(fileIn(files, path))
 		step := 1 + size/1500
 		for i := 0; i < size; i += step {
-			spoiled := files.crash(lossNone, nil)
-			spoiled.file(path).data[i] ^= 1 << (i % 8)
+			spoiled := files.Crash(vfs.KeepAll, nil)
+			flip(spoiled, path, int64(i), 1<<(i%8))
 			where := fmt.Sprintf("%s at %d", path, i)
 			log, found, err := Open(testOptions(spoiled))
 			if err != nil {
@@ -89,7 +77,7 @@ func TestDamage_EveryByte(t *testing.T) {
 			mustClose(t, log)
 		}
 	}
-	for _, path := range files.paths() {
+	for _, path := range paths(files) {
 		name := filepath.Base(path)
 		old := strings.HasPrefix(name, "0000000000000090-")     // its data is verified when it is read
 		harmless := old || name == markName || name == metaName // blanks and cases of the JSON text
@@ -105,8 +93,7 @@ func TestDamage_OldSnapshotIsFoundOnReading(t *testing.T) {
 	files, want := compacted(t)
 	log, _ := mustOpen(t, testOptions(files))
 	defer func() { mustClose(t, log) }()
-	file := files.file(filepath.Join(testDir, snapshotName(want.Snapshot)))
-	file.data[dataAt(want.Snapshot)+snapBlockBytes+7] ^= 1
+	flip(files, filepath.Join(testDir, snapshotName(want.Snapshot)), dataAt(want.Snapshot)+snapBlockBytes+7, 1)
 	r, err := log.OpenSnapshot(want.Snapshot)
 	must(t, err)
 	defer func() { must(t, r.Close()) }()
@@ -126,7 +113,7 @@ func TestDamage_Files(t *testing.T) {
 	first := log.closed[0].number
 	mustClose(t, log)
 	newest, older := "", ""
-	for _, path := range files.paths() {
+	for _, path := range paths(files) {
 		if strings.HasSuffix(path, snapExt) {
 			older, newest = newest, path
 		}
@@ -134,33 +121,33 @@ func TestDamage_Files(t *testing.T) {
 	fallback := want.clone()
 	fallback.Snapshot = protocol.SnapshotMeta{}
 	for name, test := range map[string]struct {
-		spoil func(*memFS)
+		spoil func(*vfs.Mem)
 		file  string // where the damage must be found; "" = none
 	}{
-		"first segment missing":  {func(f *memFS) { f.drop(segmentPath(first)) }, segmentName(first)},
-		"middle segment missing": {func(f *memFS) { f.drop(segmentPath(first + 1)) }, segmentName(first + 1)},
-		"removed segment back": {func(f *memFS) {
-			f.put(segmentPath(first-1), f.file(segmentPath(first)).data)
+		"first segment missing":  {func(f *vfs.Mem) { f.Drop(segmentPath(first)) }, segmentName(first)},
+		"middle segment missing": {func(f *vfs.Mem) { f.Drop(segmentPath(first + 1)) }, segmentName(first + 1)},
+		"removed segment back": {func(f *vfs.Mem) {
+			f.Put(segmentPath(first-1), fileIn(f, segmentPath(first)))
 		}, segmentName(first - 1)},
-		"segment of long ago back":  {func(f *memFS) { f.put(segmentPath(1), f.file(segmentPath(first)).data) }, ""},
-		"junk of long ago":          {func(f *memFS) { f.put(segmentPath(1), []byte("junk")) }, ""},
-		"newest snapshot missing":   {func(f *memFS) { f.drop(newest) }, snapshotName(want.Snapshot)},
-		"all snapshots missing":     {func(f *memFS) { f.drop(newest); f.drop(older) }, snapshotName(want.Snapshot)},
-		"older snapshot missing":    {func(f *memFS) { f.drop(older) }, ""},
-		"snapshot shortened":        {func(f *memFS) { f.file(newest).data = f.file(newest).data[:1000] }, filepath.Base(newest)},
-		"snapshot emptied":          {func(f *memFS) { f.file(newest).data = nil }, filepath.Base(newest)},
-		"snapshot lengthened":       {func(f *memFS) { f.file(newest).data = append(f.file(newest).data, 0) }, filepath.Base(newest)},
-		"snapshots exchanged":       {func(f *memFS) { f.put(newest, f.file(older).data) }, filepath.Base(newest)},
-		"snapshot by another name":  {func(f *memFS) { f.put(strings.Replace(newest, "-1-", "-7-", 1), f.file(newest).data) }, "-7-"},
-		"unknown file":              {func(f *memFS) { f.put(filepath.Join(testDir, snapDir, "notes"), []byte("x")) }, ""},
-		"drafts":                    {func(f *memFS) { f.put(filepath.Join(testDir, savingName), []byte("x")) }, ""},
-		"meta missing":              {func(f *memFS) { f.drop(filepath.Join(testDir, metaName)) }, metaName},
-		"meta and segments missing": {func(f *memFS) { dropLog(f); f.drop(filepath.Join(testDir, metaName)) }, metaName},
+		"segment of long ago back":  {func(f *vfs.Mem) { f.Put(segmentPath(1), fileIn(f, segmentPath(first))) }, ""},
+		"junk of long ago":          {func(f *vfs.Mem) { f.Put(segmentPath(1), []byte("junk")) }, ""},
+		"newest snapshot missing":   {func(f *vfs.Mem) { f.Drop(newest) }, snapshotName(want.Snapshot)},
+		"all snapshots missing":     {func(f *vfs.Mem) { f.Drop(newest); f.Drop(older) }, snapshotName(want.Snapshot)},
+		"older snapshot missing":    {func(f *vfs.Mem) { f.Drop(older) }, ""},
+		"snapshot shortened":        {func(f *vfs.Mem) { cut(f, newest, 1000) }, filepath.Base(newest)},
+		"snapshot emptied":          {func(f *vfs.Mem) { cut(f, newest, 0) }, filepath.Base(newest)},
+		"snapshot lengthened":       {func(f *vfs.Mem) { lengthen(f, newest, 0) }, filepath.Base(newest)},
+		"snapshots exchanged":       {func(f *vfs.Mem) { f.Put(newest, fileIn(f, older)) }, filepath.Base(newest)},
+		"snapshot by another name":  {func(f *vfs.Mem) { f.Put(strings.Replace(newest, "-1-", "-7-", 1), fileIn(f, newest)) }, "-7-"},
+		"unknown file":              {func(f *vfs.Mem) { f.Put(filepath.Join(testDir, snapDir, "notes"), []byte("x")) }, ""},
+		"drafts":                    {func(f *vfs.Mem) { f.Put(filepath.Join(testDir, savingName), []byte("x")) }, ""},
+		"meta missing":              {func(f *vfs.Mem) { f.Drop(filepath.Join(testDir, metaName)) }, metaName},
+		"meta and segments missing": {func(f *vfs.Mem) { dropLog(f); f.Drop(filepath.Join(testDir, metaName)) }, metaName},
 	} {
 		t.Run(name, func(t *testing.T) {
-			spoiled := files.crash(lossNone, nil)
+			spoiled := files.Crash(vfs.KeepAll, nil)
 			test.spoil(spoiled)
-			before := maps.Clone(spoiled.contents(testDir))
+			before := maps.Clone(spoiled.Contents(testDir))
 			report := &Report{}
 			if test.file == "" {
 				report = mustInspect(t, spoiled, nil)
@@ -181,7 +168,7 @@ func TestDamage_Files(t *testing.T) {
 			if !ok || !strings.Contains(corrupt.File, test.file) {
 				t.Fatalf("got %v, want a CorruptError in %s", err, test.file)
 			}
-			for path, data := range spoiled.contents(testDir) {
+			for path, data := range spoiled.Contents(testDir) {
 				if before[path] != data {
 					t.Errorf("%s changed", path)
 				}
@@ -190,10 +177,10 @@ func TestDamage_Files(t *testing.T) {
 	}
 }
 
-func dropLog(f *memFS) {
-	for _, path := range f.paths() {
+func dropLog(f *vfs.Mem) {
+	for _, path := range paths(f) {
 		if strings.HasSuffix(path, segmentExt) {
-			f.drop(path)
+			f.Drop(path)
 		}
 	}
 }
@@ -201,7 +188,7 @@ func dropLog(f *memFS) {
 // TestDamage_JustRolledBehindACompaction: a segment that is begun anew says where the log begins, since
 // the segments that said so go at once.
 func TestDamage_JustRolledBehindACompaction(t *testing.T) {
-	files := newMemFS()
+	files := vfs.NewMem()
 	log, _ := mustOpen(t, testOptions(files))
 	b := persist(1, "n1", entriesFrom(1, 1, 5)...)
 	mustPersist(t, log, b)
@@ -211,7 +198,7 @@ func TestDamage_JustRolledBehindACompaction(t *testing.T) {
 	want := model{protocol.State{HardState: b.HardState, Snapshot: meta, Compacted: meta.Position}}
 	next := segmentPath(log.number + 1)
 	mustClose(t, log)
-	files.put(next, []byte("torn"))
+	files.Put(next, []byte("torn"))
 	for range 2 {
 		log, found := mustOpen(t, testOptions(files))
 		if diff := want.diff(found.State); diff != "" {

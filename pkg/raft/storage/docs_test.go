@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"whitewater/pkg/raft/protocol"
+	"whitewater/pkg/raft/storage/vfs"
 )
 
 // example is the segment, the mark and the snapshot that docs/storage.md shows byte by byte.
@@ -54,20 +55,20 @@ func TestDocs_Example(t *testing.T) {
 	if _, got, _, ok := plainSnapshot(shown["snapshot"]); got != want.Snapshot || !ok {
 		t.Errorf("plain reading gives %+v (%v), want %+v", got, ok, want.Snapshot)
 	}
-	files := newMemFS()
+	files := vfs.NewMem()
 	log, _ := mustOpen(t, testOptions(files))
 	mustClose(t, log)
 	m := meta{Format: formatVersion, Cluster: "c1", Node: "n1", Directory: id.String(), Bootstrap: []protocol.NodeID{"n1", "n2"}}
 	m.CRC32C = m.checksum()
-	files.put(segmentPath(1), shown["segment"])
-	files.put(filepath.Join(testDir, markName), shown["mark"])
+	files.Put(segmentPath(1), shown["segment"])
+	files.Put(filepath.Join(testDir, markName), shown["mark"])
 	if name := snapshotName(want.Snapshot); !strings.Contains(string(page), name) {
 		t.Errorf("the page does not name %s", name)
 	}
-	files.put(filepath.Join(testDir, snapshotName(want.Snapshot)), shown["snapshot"])
+	files.Put(filepath.Join(testDir, snapshotName(want.Snapshot)), shown["snapshot"])
 	_, shownMeta, _ := strings.Cut(string(page), "```json\n")
 	shownMeta, _, _ = strings.Cut(shownMeta, "```")
-	files.put(filepath.Join(testDir, metaName), []byte(shownMeta))
+	files.Put(filepath.Join(testDir, metaName), []byte(shownMeta))
 	if !strings.Contains(shownMeta, fmt.Sprintf(`"crc32c": %d`, m.CRC32C)) {
 		t.Errorf("the page's meta should say %d", m.CRC32C)
 	}

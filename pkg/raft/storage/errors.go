@@ -3,12 +3,14 @@ package storage
 import (
 	"errors"
 	"fmt"
+
+	"whitewater/pkg/raft/storage/vfs"
 )
 
 var (
 	// ErrLocked is returned by Open when another process has the directory open; the text names it
 	// where it is known. The caller should stop that process or use another directory.
-	ErrLocked = errors.New("data directory is in use")
+	ErrLocked = vfs.ErrLocked
 	// ErrForeign is returned by Open when the directory belongs to another cluster or node. The
 	// caller should use this node's own directory or an empty one.
 	ErrForeign = errors.New("data directory belongs to another node")

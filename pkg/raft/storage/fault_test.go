@@ -9,12 +9,13 @@ import (
 	"testing"
 
 	"whitewater/pkg/raft/protocol"
+	"whitewater/pkg/raft/storage/vfs"
 )
 
 // failOnce fails the n-th step of a kind on the log's segments, after keep bytes of a write.
-func failOnce(op string, n, keep int, err error) func(memStep) (int, error) {
-	return func(s memStep) (int, error) {
-		if s.op == op && strings.Contains(s.name, "/log/") {
+func failOnce(op string, n, keep int, err error) func(vfs.Step) (int, error) {
+	return func(s vfs.Step) (int, error) {
+		if s.Op == op && strings.Contains(s.Name, "/log/") {
 			if n--; n == 0 {
 				return keep, err
 			}
@@ -26,20 +27,20 @@ func failOnce(op string, n, keep int, err error) func(memStep) (int, error) {
 // TestFault_EndsTheLog: after one failed step nothing is written or synced again, every call returns
 // the same error, and the next Open finds what was acknowledged.
 func TestFault_EndsTheLog(t *testing.T) {
-	for name, fault := range map[string]func(memStep) (int, error){
+	for name, fault := range map[string]func(vfs.Step) (int, error){
 		"EIO on write":     failOnce("write", 4, 0, syscall.EIO),
 		"short write":      failOnce("write", 4, 9, io.ErrShortWrite),
 		"ENOSPC":           failOnce("write", 4, 40, syscall.ENOSPC),
 		"EIO on fsync":     failOnce("sync", 4, 0, syscall.EIO),
 		"ENOSPC on fsync":  failOnce("sync", 4, 0, syscall.ENOSPC),
 		"EIO on roll":      failOnce("create", 1, 0, syscall.EIO),
-		"EIO on directory": func(s memStep) (int, error) { return 0, failIf(s.op == "syncdir") },
-		"EIO on mark":      func(s memStep) (int, error) { return 0, failIf(strings.HasSuffix(s.name, "/mark")) },
+		"EIO on directory": func(s vfs.Step) (int, error) { return 0, failIf(s.Op == vfs.OpSyncDir) },
+		"EIO on mark":      func(s vfs.Step) (int, error) { return 0, failIf(strings.HasSuffix(s.Name, "/mark")) },
 	} {
 		t.Run(name, func(t *testing.T) {
-			files := newMemFS()
+			files := vfs.NewMem()
 			log, _ := mustOpen(t, testOptions(files))
-			files.fault = fault
+			files.Fault = fault
 			var acked, maybe model
 			var failed error
 			for i := protocol.Index(1); failed == nil && i < 200; i++ {
@@ -52,8 +53,8 @@ func TestFault_EndsTheLog(t *testing.T) {
 			if !errors.Is(failed, ErrFailed) || !isErrno(failed) {
 				t.Fatalf("got %v, want ErrFailed with its cause", failed)
 			}
-			files.fault = func(s memStep) (int, error) {
-				t.Errorf("%s %s after the failure", s.op, s.name)
+			files.Fault = func(s vfs.Step) (int, error) {
+				t.Errorf("%s %s after the failure", s.Op, s.Name)
 				return 0, nil
 			}
 			for range 3 {
@@ -64,9 +65,9 @@ func TestFault_EndsTheLog(t *testing.T) {
 			if err := log.Close(); !errors.Is(err, ErrFailed) {
 				t.Errorf("close: %v, want the failure", err)
 			}
-			files.fault = nil
-			for how := lossNone; how <= lossSector; how++ {
-				after := files.crash(how, rand.New(rand.NewPCG(1, 1)))
+			files.Fault = nil
+			for how := vfs.KeepAll; how <= vfs.LoseSectors; how++ {
+				after := files.Crash(how, rand.New(rand.NewPCG(1, 1)))
 				log, found := mustOpen(t, testOptions(after))
 				if diff := acked.diff(found.State); diff != "" && !maybe.holds(found.State) {
 					t.Errorf("loss %d: %s", how, diff)
@@ -92,13 +93,13 @@ func TestFault_AtEveryStep(t *testing.T) {
 			for n := 0; ; n++ {
 				rng := rand.New(rand.NewPCG(uint64(n), 3))
 				left, hit := n, false
-				files := newMemFS()
-				files.fault = func(s memStep) (int, error) {
-					if left--; left > 0 || left < 0 && !(fault.sticky && hit) || fault.err == io.ErrShortWrite && s.op != "write" {
+				files := vfs.NewMem()
+				files.Fault = func(s vfs.Step) (int, error) {
+					if left--; left > 0 || left < 0 && !(fault.sticky && hit) || fault.err == io.ErrShortWrite && s.Op != "write" {
 						return 0, nil
 					}
 					hit = true
-					return rng.IntN(len(s.data) + 1), fault.err
+					return rng.IntN(len(s.Data) + 1), fault.err
 				}
 				end := failOne(t, files, rng)
 				ends[end]++
@@ -115,7 +116,7 @@ func TestFault_AtEveryStep(t *testing.T) {
 }
 
 // failOne works a log over files that fail, and tells what the failure ended.
-func failOne(t *testing.T, files *memFS, rng *rand.Rand) (end string) {
+func failOne(t *testing.T, files *vfs.Mem, rng *rand.Rand) (end string) {
 	d := newDriver(9)
 	log, found, err := Open(testOptions(files))
 	if err == nil {
@@ -128,9 +129,9 @@ func failOne(t *testing.T, files *memFS, rng *rand.Rand) (end string) {
 	} else {
 		end = "open"
 	}
-	files.fault = nil
-	for how := range losses {
-		image := files.crash(how, rng)
+	files.Fault = nil
+	for how := range vfs.Losses {
+		image := files.Crash(how, rng)
 		log, found, err := Open(testOptions(image))
 		if err == nil {
 			err = d.check(found.State)
@@ -141,7 +142,7 @@ func failOne(t *testing.T, files *memFS, rng *rand.Rand) (end string) {
 		mustClose(t, log)
 		// What was found is relied upon, whatever the failed sync left in the page cache.
 		relied := model{found.State}
-		log, found = mustOpen(t, testOptions(image.crash(lossAll, rng)))
+		log, found = mustOpen(t, testOptions(image.Crash(vfs.LoseAll, rng)))
 		if diff := relied.diff(found.State); diff != "" {
 			t.Fatalf("loss %d after a failure of the %s: recovered, relied on and lost:\n%s", how, end, diff)
 		}
@@ -151,16 +152,16 @@ func failOne(t *testing.T, files *memFS, rng *rand.Rand) (end string) {
 }
 
 // endOf says what an error ended, and holds the log to it.
-func endOf(t *testing.T, d *driver, files *memFS, err error) string {
+func endOf(t *testing.T, d *driver, files *vfs.Mem, err error) string {
 	switch {
 	case err == nil:
 		return "untouched"
 	case !isErrno(err):
 		t.Fatalf("got %v, want an errno", err)
 	case errors.Is(err, ErrFailed):
-		files.fault = func(s memStep) (int, error) {
-			if !strings.Contains(s.name, "/snap") {
-				t.Errorf("%s %s after the failure", s.op, s.name)
+		files.Fault = func(s vfs.Step) (int, error) {
+			if !strings.Contains(s.Name, "/snap") {
+				t.Errorf("%s %s after the failure", s.Op, s.Name)
 			}
 			return 0, nil
 		}
@@ -169,7 +170,7 @@ func endOf(t *testing.T, d *driver, files *memFS, err error) string {
 		}
 		return "log"
 	}
-	files.fault = nil
+	files.Fault = nil
 	for range 5 {
 		if err := d.step(); err != nil {
 			t.Fatalf("a failed snapshot ended the log: %v", err)
@@ -193,19 +194,19 @@ func isErrno(err error) bool {
 // TestFault_SyncThatLied: a failed fsync leaves pages that look clean. A restarted process reads them
 // and relies on them, so it must have written them once more before a loss of power.
 func TestFault_SyncThatLied(t *testing.T) {
-	files := newMemFS()
+	files := vfs.NewMem()
 	log, _ := mustOpen(t, testOptions(files))
 	mustPersist(t, log, persist(1, "n1", entriesFrom(1, 1, 3)...))
-	files.fault = failOnce("sync", 1, 0, syscall.EIO)
+	files.Fault = failOnce("sync", 1, 0, syscall.EIO)
 	if err := log.Persist(persist(2, "n2", entriesFrom(4, 2, 3)...)); !errors.Is(err, syscall.EIO) {
 		t.Fatalf("got %v, want EIO", err)
 	}
 	_ = log.Close()
-	files.fault = nil
+	files.Fault = nil
 	log, found := mustOpen(t, testOptions(files)) // the same kernel
 	mustClose(t, log)
 	relied := model{found.State}
-	log, found = mustOpen(t, testOptions(files.crash(lossAll, nil)))
+	log, found = mustOpen(t, testOptions(files.Crash(vfs.LoseAll, nil)))
 	mustClose(t, log)
 	if diff := relied.diff(found.State); diff != "" {
 		t.Errorf("recovered, relied on and lost:\n%s", diff)
@@ -214,16 +215,16 @@ func TestFault_SyncThatLied(t *testing.T) {
 
 // TestFault_ReadErrorIsNotTheEnd: a log that cannot be read is not an empty one.
 func TestFault_ReadErrorIsNotTheEnd(t *testing.T) {
-	files := newMemFS()
+	files := vfs.NewMem()
 	log, _ := mustOpen(t, testOptions(files))
 	for i := range protocol.Index(100) {
 		mustPersist(t, log, persist(1, "", entriesFrom(i+1, 1, 1)...))
 	}
 	mustSave(t, log, position(1, 100))
 	mustClose(t, log)
-	before := files.contents(testDir)
+	before := files.Contents(testDir)
 	for _, name := range []string{"0000000000000001.log", "0000000000000003.log", "mark", "meta", ".snap"} {
-		files.readFault = func(file string, _ int64) error { return failIf(strings.HasSuffix(file, name)) }
+		files.ReadFault = func(file string, _ int64) error { return failIf(strings.HasSuffix(file, name)) }
 		_, _, err := Open(testOptions(files))
 		if !errors.Is(err, syscall.EIO) {
 			t.Errorf("%s: got %v, want EIO", name, err)
@@ -232,7 +233,7 @@ func TestFault_ReadErrorIsNotTheEnd(t *testing.T) {
 			t.Errorf("%s: a read error was taken for damage", name)
 		}
 	}
-	for file, data := range files.contents(testDir) {
+	for file, data := range files.Contents(testDir) {
 		if before[file] != data {
 			t.Errorf("%s changed", file)
 		}

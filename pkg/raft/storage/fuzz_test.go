@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"whitewater/pkg/raft/protocol"
+	"whitewater/pkg/raft/storage/vfs"
 )
 
 // plainRead reads a first segment as docs/storage.md describes it and with none of the package's
@@ -62,9 +63,9 @@ func plainRead(b []byte) (state protocol.State, end int) {
 }
 
 // oneSegment is a directory with one segment of several batches; ends are the batches' ends.
-func oneSegment(t testing.TB) (files *memFS, ends []int64) {
+func oneSegment(t testing.TB) (files *vfs.Mem, ends []int64) {
 	t.Helper()
-	files = newMemFS()
+	files = vfs.NewMem()
 	options := testOptions(files)
 	options.SegmentBytes = 1 << 20
 	log, _ := mustOpen(t, options)
@@ -85,17 +86,17 @@ func oneSegment(t testing.TB) (files *memFS, ends []int64) {
 // the file, and returns exactly the entries whose checksums are right, or an error.
 func FuzzRecover(f *testing.F) {
 	files, ends := oneSegment(f)
-	valid := files.file(segmentPath(1)).data
+	valid := fileIn(files, segmentPath(1))
 	f.Add(valid, false)
 	f.Add(valid[:ends[2]+17], false)
 	f.Add(append(slices.Clone(valid), make([]byte, 512)...), true)
 	f.Add([]byte{}, true)
 	f.Add(valid[:64], true)
 	f.Fuzz(func(t *testing.T, segment []byte, marked bool) {
-		files := files.crash(lossNone, nil)
-		files.put(segmentPath(1), segment)
+		files := files.Crash(vfs.KeepAll, nil)
+		files.Put(segmentPath(1), segment)
 		if !marked {
-			files.drop(filepath.Join(testDir, markName))
+			files.Drop(filepath.Join(testDir, markName))
 		}
 		report, unread := inspect(files, testDir, nil)
 		var before, after runtime.MemStats
@@ -131,38 +132,38 @@ func FuzzRecover(f *testing.F) {
 // mark did not promise.
 func FuzzFlip(f *testing.F) {
 	files, ends := oneSegment(f)
-	valid := files.file(segmentPath(1)).data
+	valid := fileIn(files, segmentPath(1))
 	id := directoryID(valid[16:32])
 	f.Add(uint32(0), uint8(8))
 	f.Add(uint32(len(valid)*8-1), uint8(7))
 	f.Add(uint32(len(valid)*8-1), uint8(6))
 	f.Add(uint32(ends[3]*8+5), uint8(2))
 	f.Fuzz(func(t *testing.T, bit uint32, promised uint8) {
-		flipAndOpen(t, files.crash(lossNone, nil), id, ends, int64(bit)%int64(len(valid)*8), int(promised)%(len(ends)+1))
+		flipAndOpen(t, files.Crash(vfs.KeepAll, nil), id, ends, int64(bit)%int64(len(valid)*8), int(promised)%(len(ends)+1))
 	})
 }
 
 // TestFlip_EveryByte is FuzzFlip without the fuzzer.
 func TestFlip_EveryByte(t *testing.T) {
 	files, ends := oneSegment(t)
-	valid := files.file(segmentPath(1)).data
+	valid := fileIn(files, segmentPath(1))
 	for i := range len(valid) {
 		promised := i % (len(ends) + 1)
-		flipAndOpen(t, files.crash(lossNone, nil), directoryID(valid[16:32]), ends, int64(i*8+i%8), promised)
+		flipAndOpen(t, files.Crash(vfs.KeepAll, nil), directoryID(valid[16:32]), ends, int64(i*8+i%8), promised)
 	}
 }
 
 // flipAndOpen flips one bit of a valid segment whose mark promises a number of batches.
-func flipAndOpen(t *testing.T, files *memFS, id directoryID, ends []int64, bit int64, promised int) {
+func flipAndOpen(t *testing.T, files *vfs.Mem, id directoryID, ends []int64, bit int64, promised int) {
 	t.Helper()
-	files.drop(filepath.Join(testDir, markName))
+	files.Drop(filepath.Join(testDir, markName))
 	safe := int64(0) // bytes that may not go missing
 	if promised > 0 {
 		safe = ends[promised-1]
-		files.put(filepath.Join(testDir, markName), encodeMark(id, mark{1, safe}))
+		files.Put(filepath.Join(testDir, markName), encodeMark(id, mark{1, safe}))
 	}
-	data := files.file(segmentPath(1)).data
-	data[bit/8] ^= 1 << (bit % 8)
+	flip(files, segmentPath(1), bit/8, 1<<(bit%8))
+	data := fileIn(files, segmentPath(1))
 	log, found, err := Open(testOptions(files))
 	if err != nil {
 		if errors.Is(err, ErrVersion) {
@@ -188,7 +189,7 @@ func flipAndOpen(t *testing.T, files *memFS, id directoryID, ends []int64, bit i
 // FuzzRecords: whatever a whole batch with right checksums holds, Open takes it or names its place.
 func FuzzRecords(f *testing.F) {
 	files, ends := oneSegment(f)
-	valid := files.file(segmentPath(1)).data
+	valid := fileIn(files, segmentPath(1))
 	f.Add(valid[ends[2]+batchHeadBytes:ends[3]-batchTailBytes], uint32(3))
 	f.Add([]byte{0xff, 0xff, 0xff, 0xff, 2}, uint32(1))
 	f.Add([]byte{0, 0, 0, 3, 1, 9, 9, 9}, uint32(1))
@@ -204,7 +205,7 @@ func FuzzRecords(f *testing.F) {
 		f.Add(appendBase(appendRecordHead(nil, recordBase, b.size()), b), uint32(1))
 	}
 	f.Fuzz(func(t *testing.T, records []byte, count uint32) {
-		files := files.crash(lossNone, nil)
+		files := files.Crash(vfs.KeepAll, nil)
 		at := place{directoryID(valid[16:32]), 1, ends[len(ends)-1]}
 		b := appendBatch(nil, at, batch{})[:batchHeadBytes]
 		b = append(b, records...)
@@ -214,8 +215,7 @@ func FuzzRecords(f *testing.F) {
 		binary.BigEndian.PutUint32(b[12:], checksum(at.seed(), b[:12]))
 		b = append(b, commitMagic...)
 		b = binary.BigEndian.AppendUint32(b, checksum(at.seed(), b))
-		file := files.file(segmentPath(1))
-		file.data = append(file.data, b...)
+		lengthen(files, segmentPath(1), b...)
 		log, found, err := Open(testOptions(files))
 		if corrupt, ok := errors.AsType[*CorruptError](err); ok && strings.HasSuffix(corrupt.File, snapExt) {
 			return // the log was made to begin behind a snapshot that is not there

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 
 	"whitewater/pkg/raft/protocol"
+	"whitewater/pkg/raft/storage/vfs"
 )
 
 // Report is what Inspect found in a data directory.
@@ -90,7 +91,7 @@ type RecordReport struct {
 // refused; an error means that there is none, that it is of another format version, or that reading
 // failed. While it reads, it holds the directory's lock shared. Each record is handed to visit, unless that is nil.
 func Inspect(dir string, visit func(RecordReport)) (*Report, error) {
-	return inspect(newReadOnlyDisk(), dir, visit)
+	return inspect(vfs.ReadOnlyDisk(), dir, visit)
 }
 
 func inspect(files FS, dir string, visit func(RecordReport)) (report *Report, err error) {

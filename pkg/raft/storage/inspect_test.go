@@ -8,16 +8,17 @@ import (
 	"testing"
 
 	"whitewater/pkg/raft/protocol"
+	"whitewater/pkg/raft/storage/vfs"
 )
 
-func mustInspect(t testing.TB, files *memFS, visit func(RecordReport)) *Report {
+func mustInspect(t testing.TB, files *vfs.Mem, visit func(RecordReport)) *Report {
 	t.Helper()
-	before := files.contents(testDir)
+	before := files.Contents(testDir)
 	report, err := inspect(files, testDir, visit)
 	if err != nil {
 		t.Fatalf("inspect: %v", err)
 	}
-	for path, data := range files.contents(testDir) {
+	for path, data := range files.Contents(testDir) {
 		if before[path] != data {
 			t.Fatalf("inspect changed %s", path)
 		}
@@ -28,8 +29,8 @@ func mustInspect(t testing.TB, files *memFS, visit func(RecordReport)) *Report {
 // TestInspect_SoundDirectory: what is reported is what Open recovers.
 func TestInspect_SoundDirectory(t *testing.T) {
 	files, want := compacted(t)
-	files.put(filepath.Join(testDir, receivingName), []byte("half"))
-	files.put(filepath.Join(testDir, logDir, "notes"), []byte("mine"))
+	files.Put(filepath.Join(testDir, receivingName), []byte("half"))
+	files.Put(filepath.Join(testDir, logDir, "notes"), []byte("mine"))
 	var records []string
 	report := mustInspect(t, files, func(r RecordReport) { records = append(records, r.Text) })
 	if !report.Sound() || report.Running || report.TornFile != "" || report.Node != "n1" || report.Cluster != "c1" {
@@ -76,10 +77,10 @@ func TestInspect_GoesOnBehindDamage(t *testing.T) {
 		t.Fatalf("%d segments", len(segments))
 	}
 	for _, s := range segments[:2] {
-		files.file(filepath.Join(testDir, s.File)).data[s.Bytes/2] ^= 1
+		flip(files, filepath.Join(testDir, s.File), s.Bytes/2, 1)
 	}
 	for _, s := range report.Snapshots {
-		files.file(filepath.Join(testDir, s.File)).data[dataAt(s.Meta)+50] ^= 1
+		flip(files, filepath.Join(testDir, s.File), dataAt(s.Meta)+50, 1)
 	}
 	report = mustInspect(t, files, nil)
 	damaged := map[string]bool{}
@@ -103,16 +104,16 @@ func TestInspect_GoesOnBehindDamage(t *testing.T) {
 // refuses Inspect reports at the same place.
 func TestInspect_AgreesWithOpen(t *testing.T) {
 	files, _ := compacted(t)
-	for _, path := range files.paths() {
-		size := len(files.file(path).data)
+	for _, path := range paths(files) {
+		size := len(fileIn(files, path))
 		for i := 0; i < size; i += 1 + size/60 {
-			for _, spoil := range []func(*memFile){
-				func(f *memFile) { f.data[i] ^= 4 },
-				func(f *memFile) { f.data = f.data[:i] },
-				func(f *memFile) { f.data = append(f.data, f.data[i:]...) },
+			for _, spoil := range []func(*vfs.Mem){
+				func(f *vfs.Mem) { flip(f, path, int64(i), 4) },
+				func(f *vfs.Mem) { cut(f, path, int64(i)) },
+				func(f *vfs.Mem) { lengthen(f, path, fileIn(f, path)[i:]...) },
 			} {
-				spoiled := files.crash(lossNone, nil)
-				spoil(spoiled.file(path))
+				spoiled := files.Crash(vfs.KeepAll, nil)
+				spoil(spoiled)
 				report, err := inspect(spoiled, testDir, nil)
 				log, found, refusal := Open(testOptions(spoiled))
 				where := fmt.Sprintf("%s at %d", path, i)
@@ -156,7 +157,7 @@ func sameState(t *testing.T, where string, report *Report, found Recovered) {
 // TestInspect_Configurations: those of the log and of snapshots are shown, and what cannot be read is a fault where a
 // node would need it.
 func TestInspect_Configurations(t *testing.T) {
-	files := newMemFS()
+	files := vfs.NewMem()
 	log, _ := mustOpen(t, testOptions(files))
 	configuration := func(index protocol.Index, text string) protocol.Entry {
 		return protocol.Entry{Index: index, Term: 1, Kind: protocol.EntryConfiguration, Data: []byte(text)}

@@ -10,11 +10,12 @@ import (
 	"testing"
 
 	"whitewater/pkg/raft/protocol"
+	"whitewater/pkg/raft/storage/vfs"
 )
 
 func TestLog_ReturnsWhatWasPersisted(t *testing.T) {
 	for seed := range uint64(20) {
-		files := newMemFS()
+		files := vfs.NewMem()
 		load, want := newWorkload(seed), model{}
 		for range 10 {
 			log, found := mustOpen(t, testOptions(files))
@@ -67,12 +68,12 @@ func TestLog_OnRealFiles(t *testing.T) {
 }
 
 func TestLog_GroupIsOneWriteAndOneSync(t *testing.T) {
-	files := newMemFS()
+	files := vfs.NewMem()
 	log, _ := mustOpen(t, testOptions(files))
 	defer func() { mustClose(t, log) }()
 	var steps []string
-	files.fault = func(s memStep) (int, error) {
-		steps = append(steps, s.op+" "+strings.TrimPrefix(s.name, testDir+"/"))
+	files.Fault = func(s vfs.Step) (int, error) {
+		steps = append(steps, s.Op+" "+strings.TrimPrefix(s.Name, testDir+"/"))
 		return 0, nil
 	}
 	mustPersist(t, log, persist(1, "n1", entriesFrom(1, 1, 2)...), persist(2, "n2", entriesFrom(3, 2, 1)...), persist(2, "n2"))
@@ -89,7 +90,7 @@ func TestLog_GroupIsOneWriteAndOneSync(t *testing.T) {
 }
 
 func TestLog_LargeGroupTakesSeveralBatches(t *testing.T) {
-	files := newMemFS()
+	files := vfs.NewMem()
 	log, _ := mustOpen(t, Options{Dir: testDir, NodeID: "n1", FS: files})
 	want := model{}
 	b := protocol.Persist{HardState: protocol.HardState{Term: 1}}
@@ -97,8 +98,8 @@ func TestLog_LargeGroupTakesSeveralBatches(t *testing.T) {
 		b.Entries = append(b.Entries, protocol.Entry{Index: protocol.Index(i + 1), Term: 1, Data: make([]byte, 9<<20)})
 	}
 	syncs := 0
-	files.fault = func(s memStep) (int, error) {
-		if s.op == "sync" {
+	files.Fault = func(s vfs.Step) (int, error) {
+		if s.Op == vfs.OpSync {
 			syncs++
 		}
 		return 0, nil
@@ -126,10 +127,10 @@ func TestPersist_RefusesWhatDoesNotFit(t *testing.T) {
 		"name too long":   persist(1, protocol.NodeID(strings.Repeat("n", maxNameBytes+1))),
 		"entry too large": persist(1, "", protocol.Entry{Index: 3, Data: make([]byte, maxEntryBytes+1)}),
 	} {
-		files := newMemFS()
+		files := vfs.NewMem()
 		log, _ := mustOpen(t, testOptions(files))
 		mustPersist(t, log, persist(1, "", entriesFrom(1, 1, 2)...))
-		before := files.contents(testDir)
+		before := files.Contents(testDir)
 		err := log.Persist(b)
 		if !errors.Is(err, ErrBatch) || !errors.Is(err, ErrFailed) {
 			t.Errorf("%s: got %v, want ErrBatch", name, err)
@@ -137,7 +138,7 @@ func TestPersist_RefusesWhatDoesNotFit(t *testing.T) {
 		if again := log.Persist(); !errors.Is(again, err) {
 			t.Errorf("%s: then %v, want the same error", name, again)
 		}
-		for file, data := range files.contents(testDir) {
+		for file, data := range files.Contents(testDir) {
 			if before[file] != data {
 				t.Errorf("%s: %s changed", name, file)
 			}
@@ -160,7 +161,7 @@ func TestOpen_LocksTheDirectory(t *testing.T) {
 }
 
 func TestOpen_RefusesAnotherOwner(t *testing.T) {
-	files := newMemFS()
+	files := vfs.NewMem()
 	log, _ := mustOpen(t, testOptions(files))
 	mustClose(t, log)
 	for _, owner := range [][2]string{{"c1", "n2"}, {"c2", "n1"}} {
@@ -233,7 +234,7 @@ func TestClose_WhilePersisting(t *testing.T) {
 // TestLog_LargeGroupCompactsLast: of a group that takes several batches, the compaction is in the last,
 // since it names an entry of the group.
 func TestLog_LargeGroupCompactsLast(t *testing.T) {
-	files := newMemFS()
+	files := vfs.NewMem()
 	log, _ := mustOpen(t, testOptions(files))
 	entries := persist(1, "n1")
 	for i := range protocol.Index(2) {
@@ -242,12 +243,12 @@ func TestLog_LargeGroupCompactsLast(t *testing.T) {
 	meta := mustSave(t, log, position(1, 2)) // ahead of the log, as a leader's may be
 	compact := protocol.Persist{HardState: entries.HardState, Compact: meta.Position}
 	syncs := 0
-	files.fault = func(s memStep) (int, error) {
-		if s.op != "sync" {
+	files.Fault = func(s vfs.Step) (int, error) {
+		if s.Op != vfs.OpSync {
 			return 0, nil
 		}
 		if syncs++; syncs == 2 {
-			crashed, found := mustOpen(t, testOptions(files.crashLocked(lossAll, nil)))
+			crashed, found := mustOpen(t, testOptions(files.Crash(vfs.LoseAll, nil)))
 			if len(found.State.Entries) != 1 || found.State.Compacted.Index != 0 || !found.State.Snapshot.IsZero() {
 				t.Errorf("after the first batch: %d entries behind %v", len(found.State.Entries), found.State.Compacted)
 			}
@@ -256,7 +257,7 @@ func TestLog_LargeGroupCompactsLast(t *testing.T) {
 		return 0, nil
 	}
 	mustPersist(t, log, entries, compact)
-	files.fault = nil
+	files.Fault = nil
 	var want model
 	want.persist(entries, compact)
 	want.Snapshot = meta

@@ -6,17 +6,19 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	dto "github.com/prometheus/client_model/go"
+
+	"whitewater/pkg/raft/storage/vfs"
 )
 
 // TestMetrics_CountWhatHappened also pins the names, which dashboards and docs/metrics.md rely on.
 func TestMetrics_CountWhatHappened(t *testing.T) {
 	registry := prometheus.NewRegistry()
-	files := newMemFS()
+	files := vfs.NewMem()
 	options := testOptions(files)
 	log, _ := mustOpen(t, options)
 	mustPersist(t, log, persist(1, "n1", entriesFrom(1, 1, 2)...))
 	mustClose(t, log)
-	files.file(segmentPath(1)).data = append(files.file(segmentPath(1)).data, 1, 2, 3)
+	lengthen(files, segmentPath(1), 1, 2, 3)
 
 	options.Metrics = NewMetrics(registry)
 	log, _ = mustOpen(t, options)

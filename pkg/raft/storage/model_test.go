@@ -7,20 +7,21 @@ import (
 	"pgregory.net/rapid"
 
 	"whitewater/pkg/raft/protocol"
+	"whitewater/pkg/raft/storage/vfs"
 )
 
 // TestModel compares a Log with a plain slice under any order of appends, overwrites, votes,
 // reopenings and crashes.
 func TestModel(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		options := testOptions(newMemFS())
+		options := testOptions(vfs.NewMem())
 		options.SegmentBytes = rapid.Int64Range(minSegmentBytes, 4096).Draw(t, "segment bytes")
 		var want model
 		log, _, err := Open(options)
 		if err != nil {
 			t.Fatal(err)
 		}
-		reopen := func(files *memFS) {
+		reopen := func(files *vfs.Mem) {
 			options.FS = files
 			var found Recovered
 			if log, found, err = Open(options); err != nil {
@@ -49,12 +50,12 @@ func TestModel(t *testing.T) {
 				if err := log.Close(); err != nil {
 					t.Fatal(err)
 				}
-				reopen(options.FS.(*memFS))
+				reopen(options.FS.(*vfs.Mem))
 			},
 			"crash": func(t *rapid.T) {
-				how := loss(rapid.IntRange(0, int(lossSector)).Draw(t, "loss"))
+				how := vfs.Loss(rapid.IntRange(0, int(vfs.LoseSectors)).Draw(t, "loss"))
 				rng := rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), 0))
-				reopen(options.FS.(*memFS).crash(how, rng))
+				reopen(options.FS.(*vfs.Mem).Crash(how, rng))
 			},
 		})
 	})

@@ -1,9 +1,9 @@
 package storage
 
 import (
-	"crypto/rand"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"path/filepath"
 
@@ -145,8 +145,8 @@ func (l *Log) adopt(r *recovery, torn int64) error {
 func (l *Log) initialise() (meta, error) {
 	v := l.volume
 	var d directoryID
-	if _, err := rand.Read(d[:]); err != nil {
-		return meta{}, err
+	if _, err := io.ReadFull(l.options.Rand, d[:]); err != nil {
+		return meta{}, fmt.Errorf("draw the directory's id: %w", err)
 	}
 	b := appendHeader(nil, header{directory: d, segment: 1, first: 1})
 	b = appendBatch(b, place{d, 1, headerBytes}, batch{hard: &protocol.HardState{}})

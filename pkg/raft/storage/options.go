@@ -1,13 +1,22 @@
 package storage
 
 import (
+	"crypto/rand"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"slices"
 	"unicode/utf8"
 
 	"whitewater/pkg/raft/protocol"
+	"whitewater/pkg/raft/storage/vfs"
+)
+
+// FS is what a Log asks of a file system, File an open file of it.
+type (
+	FS   = vfs.FS
+	File = vfs.File
 )
 
 // The operations of a FileOp.
@@ -36,6 +45,7 @@ type Options struct {
 	Bootstrap    []protocol.NodeID
 	SegmentBytes int64        // a segment is followed by the next before it outgrows this; 0 = 64 MiB
 	FS           FS           // nil = the real one
+	Rand         io.Reader    // a new directory's id is drawn from it; nil = crypto/rand
 	Logger       *slog.Logger // nil discards
 	Metrics      *Metrics     // nil = none
 	// Observe is called after each step that matters for durability, in order, and before the call
@@ -78,7 +88,10 @@ func (o Options) withDefaults() Options {
 		o.SegmentBytes = defaultSegmentBytes
 	}
 	if o.FS == nil {
-		o.FS = newDisk()
+		o.FS = vfs.Disk()
+	}
+	if o.Rand == nil {
+		o.Rand = rand.Reader
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)

@@ -12,11 +12,12 @@ import (
 	"testing"
 
 	"whitewater/pkg/raft/protocol"
+	"whitewater/pkg/raft/storage/vfs"
 )
 
 // spoiled is a clean directory of three segments or more, for a test to spoil.
 type spoiled struct {
-	*memFS
+	*vfs.Mem
 	want model
 	ends []int64 // of the batches of the last segment
 	last string  // path of the last segment
@@ -24,8 +25,8 @@ type spoiled struct {
 
 func newSpoiled(t *testing.T) *spoiled {
 	t.Helper()
-	s := &spoiled{memFS: newMemFS()}
-	log, _ := mustOpen(t, testOptions(s.memFS))
+	s := &spoiled{Mem: vfs.NewMem()}
+	log, _ := mustOpen(t, testOptions(s.Mem))
 	load := newWorkload(11)
 	for log.number < 3 || len(s.ends) < 4 {
 		number := log.number
@@ -63,72 +64,77 @@ type damage struct {
 
 func damagedBytes() map[string]damage {
 	return map[string]damage{
-		"flip below the mark": {func(s *spoiled) { s.file(s.last).data[s.ends[2]+20] ^= 1 }, "", "was synced through"},
+		"flip below the mark": {func(s *spoiled) { flip(s.Mem, s.last, s.ends[2]+20, 1) }, "", "was synced through"},
 		"flip with a good batch behind, no mark": {func(s *spoiled) {
-			s.drop(filepath.Join(testDir, markName))
-			s.file(s.last).data[s.ends[0]+20] ^= 1
+			s.Drop(filepath.Join(testDir, markName))
+			flip(s.Mem, s.last, s.ends[0]+20, 1)
 		}, "", "a whole batch follows"},
 		"length of a batch, no mark": {func(s *spoiled) {
-			s.drop(filepath.Join(testDir, markName))
-			binary.BigEndian.PutUint32(s.file(s.last).data[s.ends[0]+4:], 1<<31)
+			s.Drop(filepath.Join(testDir, markName))
+			edit(s.Mem, s.last, func(data []byte) []byte {
+				binary.BigEndian.PutUint32(data[s.ends[0]+4:], 1<<31)
+				return data
+			})
 		}, "", "a whole batch follows"},
 		"zeros in the middle, no mark": {func(s *spoiled) {
-			s.drop(filepath.Join(testDir, markName))
-			clear(s.file(s.last).data[s.ends[0]:s.ends[1]])
+			s.Drop(filepath.Join(testDir, markName))
+			edit(s.Mem, s.last, func(data []byte) []byte {
+				clear(data[s.ends[0]:s.ends[1]])
+				return data
+			})
 		}, "", "a whole batch follows"},
 		"header of the last, no mark": {func(s *spoiled) {
-			s.drop(filepath.Join(testDir, markName))
-			s.file(s.last).data[40] ^= 1
+			s.Drop(filepath.Join(testDir, markName))
+			flip(s.Mem, s.last, 40, 1)
 		}, "", "a whole batch follows"},
 		"flip in the first segment": {func(s *spoiled) {
-			s.drop(filepath.Join(testDir, markName))
-			data := s.file(segmentPath(1)).data
-			data[len(data)-1] ^= 1
+			s.Drop(filepath.Join(testDir, markName))
+			flip(s.Mem, segmentPath(1), int64(len(fileIn(s.Mem, segmentPath(1)))-1), 1)
 		}, segmentName(1), "a segment follows"},
-		"header of the first segment": {func(s *spoiled) { s.file(segmentPath(1)).data[0] = 'X' }, segmentName(1), "wrong magic"},
+		"header of the first segment": {func(s *spoiled) { flip(s.Mem, segmentPath(1), 0, 1) }, segmentName(1), "wrong magic"},
 	}
 }
 
 func damagedFiles() map[string]damage {
 	return map[string]damage{
 		"first segment cut at a batch": {func(s *spoiled) {
-			s.file(segmentPath(1)).data = s.file(segmentPath(1)).data[:104]
+			cut(s.Mem, segmentPath(1), 104)
 		}, segmentName(2), "belongs"},
-		"last cut below the mark": {func(s *spoiled) { s.file(s.last).data = s.file(s.last).data[:s.ends[1]] }, "", "the file ends"},
-		"last emptied":            {func(s *spoiled) { s.file(s.last).data = nil }, "", "was synced through"},
-		"last missing":            {func(s *spoiled) { s.drop(s.last) }, "", "is missing"},
-		"middle missing":          {func(s *spoiled) { s.drop(segmentPath(2)) }, segmentName(2), "is missing"},
-		"first missing":           {func(s *spoiled) { s.drop(segmentPath(1)) }, segmentName(1), "is missing"},
+		"last cut below the mark": {func(s *spoiled) { cut(s.Mem, s.last, s.ends[1]) }, "", "the file ends"},
+		"last emptied":            {func(s *spoiled) { cut(s.Mem, s.last, 0) }, "", "was synced through"},
+		"last missing":            {func(s *spoiled) { s.Drop(s.last) }, "", "is missing"},
+		"middle missing":          {func(s *spoiled) { s.Drop(segmentPath(2)) }, segmentName(2), "is missing"},
+		"first missing":           {func(s *spoiled) { s.Drop(segmentPath(1)) }, segmentName(1), "is missing"},
 		"all missing": {func(s *spoiled) {
-			for n := uint64(1); s.file(segmentPath(n)) != nil; n++ {
-				s.drop(segmentPath(n))
+			for n := uint64(1); fileIn(s.Mem, segmentPath(n)) != nil; n++ {
+				s.Drop(segmentPath(n))
 			}
-			s.drop(filepath.Join(testDir, markName))
+			s.Drop(filepath.Join(testDir, markName))
 		}, segmentName(1), "is missing"},
 		"renamed": {func(s *spoiled) {
-			s.put(segmentPath(2)+".bak", s.file(segmentPath(2)).data)
-			s.drop(segmentPath(2))
+			s.Put(segmentPath(2)+".bak", fileIn(s.Mem, segmentPath(2)))
+			s.Drop(segmentPath(2))
 		}, segmentName(2), "is missing"},
 		"extra copy": {func(s *spoiled) {
-			s.drop(filepath.Join(testDir, markName))
+			s.Drop(filepath.Join(testDir, markName))
 			n, _ := segmentNumber(filepath.Base(s.last))
-			s.put(segmentPath(n+1), s.file(s.last).data)
+			s.Put(segmentPath(n+1), fileIn(s.Mem, s.last))
 		}, "", "belongs"},
 		"swapped": {func(s *spoiled) {
-			one, two := s.file(segmentPath(1)).data, s.file(segmentPath(2)).data
-			s.put(segmentPath(1), two)
-			s.put(segmentPath(2), one)
+			one, two := fileIn(s.Mem, segmentPath(1)), fileIn(s.Mem, segmentPath(2))
+			s.Put(segmentPath(1), two)
+			s.Put(segmentPath(2), one)
 		}, segmentName(1), "belongs"},
 		"of another directory": {func(s *spoiled) {
-			other := newMemFS()
+			other := vfs.NewMem()
 			log, _, _ := Open(testOptions(other))
 			_ = log.Close()
-			s.put(segmentPath(1), other.file(segmentPath(1)).data)
+			s.Put(segmentPath(1), fileIn(other, segmentPath(1)))
 		}, segmentName(1), "belongs"},
-		"meta missing":  {func(s *spoiled) { s.drop(filepath.Join(testDir, metaName)) }, metaName, "meta is missing"},
-		"meta garbled":  {func(s *spoiled) { s.put(filepath.Join(testDir, metaName), []byte("{")) }, metaName, "does not verify"},
-		"meta flipped":  {func(s *spoiled) { replace(s.file(filepath.Join(testDir, metaName)), `"c1"`, `"c9"`) }, metaName, "wrong checksum"},
-		"meta oversize": {func(s *spoiled) { s.put(filepath.Join(testDir, metaName), make([]byte, maxMetaBytes+1)) }, metaName, "at most"},
+		"meta missing":  {func(s *spoiled) { s.Drop(filepath.Join(testDir, metaName)) }, metaName, "meta is missing"},
+		"meta garbled":  {func(s *spoiled) { s.Put(filepath.Join(testDir, metaName), []byte("{")) }, metaName, "does not verify"},
+		"meta flipped":  {func(s *spoiled) { replace(s.Mem, filepath.Join(testDir, metaName), `"c1"`, `"c9"`) }, metaName, "wrong checksum"},
+		"meta oversize": {func(s *spoiled) { s.Put(filepath.Join(testDir, metaName), make([]byte, maxMetaBytes+1)) }, metaName, "at most"},
 	}
 }
 
@@ -148,9 +154,9 @@ func TestRecovery_Damage(t *testing.T) {
 					file = segmentName(n + 1)
 				}
 			}
-			before := s.contents(testDir)
+			before := s.Contents(testDir)
 			for range 2 {
-				_, _, err := Open(testOptions(s.memFS))
+				_, _, err := Open(testOptions(s.Mem))
 				corrupt := corruptAt(t, err, file)
 				for _, want := range []string{test.says, "Nothing was changed", "backup", testDir} {
 					if !strings.Contains(corrupt.Error(), want) {
@@ -158,7 +164,7 @@ func TestRecovery_Damage(t *testing.T) {
 					}
 				}
 			}
-			for name, data := range s.contents(testDir) {
+			for name, data := range s.Contents(testDir) {
 				if before[name] != data {
 					t.Errorf("%s changed", name)
 				}
@@ -167,8 +173,8 @@ func TestRecovery_Damage(t *testing.T) {
 	}
 }
 
-func replace(file *memFile, from, to string) {
-	file.data = bytes.ReplaceAll(file.data, []byte(from), []byte(to))
+func replace(files *vfs.Mem, path, from, to string) {
+	edit(files, path, func(data []byte) []byte { return bytes.ReplaceAll(data, []byte(from), []byte(to)) })
 }
 
 // TestRecovery_Tears: the remains of a write that nobody was told of are cut, and only they.
@@ -188,20 +194,21 @@ func TestRecovery_Tears(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := newSpoiled(t)
 			end := s.ends[len(s.ends)-1]
-			s.file(s.last).data = append(slices.Clone(s.file(s.last).data), tear...)
-			log, found := mustOpen(t, testOptions(s.memFS))
+			lengthen(s.Mem, s.last, tear...)
+			log, found := mustOpen(t, testOptions(s.Mem))
 			if diff := s.want.diff(found.State); diff != "" {
 				t.Fatal(diff)
 			}
 			if found.TornBytes != int64(len(tear)) || !strings.HasSuffix(s.last, found.TornFile) {
 				t.Errorf("reported %d torn bytes in %q", found.TornBytes, found.TornFile)
 			}
-			if int64(len(s.file(s.last).data)) != end || int64(len(s.file(s.last).synced)) != end {
+			durable := s.Crash(vfs.LoseAll, nil)
+			if int64(len(fileIn(s.Mem, s.last))) != end || int64(len(fileIn(durable, s.last))) != end {
 				t.Errorf("the tear is not cut durably")
 			}
 			var kept []byte
 			if found.TornCopy != "" {
-				kept = s.file(filepath.Join(testDir, found.TornCopy)).synced
+				kept = fileIn(durable, filepath.Join(testDir, found.TornCopy))
 			}
 			if zeros := len(bytes.Trim(tear, "\x00")) == 0; !zeros && !bytes.Equal(kept, tear) || zeros && kept != nil {
 				t.Errorf("the copy %q holds %q, want the tear", found.TornCopy, kept)
@@ -210,7 +217,7 @@ func TestRecovery_Tears(t *testing.T) {
 			mustPersist(t, log, more)
 			s.want.persist(more)
 			mustClose(t, log)
-			log, found = mustOpen(t, testOptions(s.crash(lossAll, nil)))
+			log, found = mustOpen(t, testOptions(s.Crash(vfs.LoseAll, nil)))
 			if diff := s.want.diff(found.State); diff != "" || found.TornBytes != 0 {
 				t.Errorf("the next time %d bytes torn, %s", found.TornBytes, diff)
 			}
@@ -230,9 +237,9 @@ func flipped(b []byte, i int) []byte {
 func TestRecovery_LastBatchWithoutMark(t *testing.T) {
 	s := newSpoiled(t)
 	start := s.ends[len(s.ends)-2]
-	s.file(s.last).data[start+30] ^= 1
-	s.file(filepath.Join(testDir, markName)).data[11] ^= 1
-	log, found := mustOpen(t, testOptions(s.memFS))
+	flip(s.Mem, s.last, start+30, 1)
+	flip(s.Mem, filepath.Join(testDir, markName), 11, 1)
+	log, found := mustOpen(t, testOptions(s.Mem))
 	if torn := s.ends[len(s.ends)-1] - start; found.TornBytes != torn || found.TornCopy == "" {
 		t.Errorf("reported %d bytes in %q, want %d and a copy", found.TornBytes, found.TornCopy, torn)
 	}
@@ -245,18 +252,18 @@ func TestRecovery_JustRolled(t *testing.T) {
 	for length := range 200 {
 		s := newSpoiled(t)
 		number, _ := segmentNumber(filepath.Base(s.last))
-		id := directoryID(s.file(s.last).data[16:32])
-		head := header{id, number + 1, protocol.Index(len(s.want.Entries)) + 1, int64(len(s.file(s.last).data))}
+		id := directoryID(fileIn(s.Mem, s.last)[16:32])
+		head := header{id, number + 1, protocol.Index(len(s.want.Entries)) + 1, int64(len(fileIn(s.Mem, s.last)))}
 		first := appendHeader(nil, head)
 		b := persist(s.want.Term+1, "n7", entriesFrom(head.first, s.want.Term+1, 1)...)
 		first = appendBatch(first, place{id, number + 1, headerBytes}, batch{hard: &b.HardState, entries: b.Entries})
 		next := segmentPath(number + 1)
-		s.put(next, first[:min(length, len(first))])
+		s.Put(next, first[:min(length, len(first))])
 		whole := length >= len(first)
 		if whole {
 			s.want.persist(b)
 		}
-		log, found := mustOpen(t, testOptions(s.memFS))
+		log, found := mustOpen(t, testOptions(s.Mem))
 		if diff := s.want.diff(found.State); diff != "" {
 			t.Fatalf("%d bytes: %s", length, diff)
 		}
@@ -267,7 +274,7 @@ func TestRecovery_JustRolled(t *testing.T) {
 		mustPersist(t, log, more)
 		s.want.persist(more)
 		mustClose(t, log)
-		log, found = mustOpen(t, testOptions(s.crash(lossAll, nil)))
+		log, found = mustOpen(t, testOptions(s.Crash(vfs.LoseAll, nil)))
 		if diff := s.want.diff(found.State); diff != "" || found.TornBytes != 0 {
 			t.Fatalf("%d bytes: the next time %d torn, %s", length, found.TornBytes, diff)
 		}
@@ -277,10 +284,10 @@ func TestRecovery_JustRolled(t *testing.T) {
 
 // TestRecovery_UnfinishedDirectory: a directory without meta and without a used log is made again.
 func TestRecovery_UnfinishedDirectory(t *testing.T) {
-	files := newMemFS()
+	files := vfs.NewMem()
 	log, _ := mustOpen(t, testOptions(files))
 	mustClose(t, log)
-	files.drop(filepath.Join(testDir, metaName))
+	files.Drop(filepath.Join(testDir, metaName))
 	log, found := mustOpen(t, testOptions(files))
 	mustPersist(t, log, persist(1, "n1", entriesFrom(1, 1, 1)...))
 	mustClose(t, log)
@@ -294,14 +301,14 @@ func TestRecovery_UnfinishedDirectory(t *testing.T) {
 // TestRecovery_LostOverwrite: a segment cut exactly before entries that replaced others of the same
 // indexes is found out by its length alone.
 func TestRecovery_LostOverwrite(t *testing.T) {
-	files := newMemFS()
+	files := vfs.NewMem()
 	log, _ := mustOpen(t, testOptions(files))
 	mustPersist(t, log, persist(1, "n1", entriesFrom(1, 1, 3)...))
 	before := log.offset
 	mustPersist(t, log, persist(2, "n2", entriesFrom(2, 2, 2)...))
 	mustPersist(t, log, persist(2, "n2", protocol.Entry{Index: 4, Term: 2, Data: make([]byte, 2048)}))
 	mustClose(t, log)
-	files.file(segmentPath(1)).data = files.file(segmentPath(1)).data[:before]
+	cut(files, segmentPath(1), before)
 	_, _, err := Open(testOptions(files))
 	corruptAt(t, err, segmentName(2))
 }
@@ -315,12 +322,11 @@ func TestRecovery_OutOfSequence(t *testing.T) {
 			return appendBatch(nil, p, batch{entries: []protocol.Entry{{Index: 1, Kind: 9}}})
 		},
 	} {
-		files := newMemFS()
+		files := vfs.NewMem()
 		log, _ := mustOpen(t, testOptions(files))
 		at := place{log.directory, 1, log.offset}
 		mustClose(t, log)
-		file := files.file(segmentPath(1))
-		file.data = append(file.data, b(at)...)
+		lengthen(files, segmentPath(1), b(at)...)
 		_, _, err := Open(testOptions(files))
 		if got := corruptAt(t, err, segmentName(1)); got.Offset != at.offset {
 			t.Errorf("%s: offset %d, want %d", name, got.Offset, at.offset)
@@ -330,16 +336,18 @@ func TestRecovery_OutOfSequence(t *testing.T) {
 
 func TestOpen_RefusesAnotherVersion(t *testing.T) {
 	for name, spoil := range map[string]func(*spoiled){
-		"meta": func(s *spoiled) { replace(s.file(filepath.Join(testDir, metaName)), `"format": 2`, `"format": 1`) },
+		"meta": func(s *spoiled) { replace(s.Mem, filepath.Join(testDir, metaName), `"format": 2`, `"format": 1`) },
 		"log": func(s *spoiled) {
-			data := s.file(segmentPath(1)).data
-			binary.BigEndian.PutUint32(data[8:], 1)
-			binary.BigEndian.PutUint32(data[60:], checksum(0, data[:60]))
+			edit(s.Mem, segmentPath(1), func(data []byte) []byte {
+				binary.BigEndian.PutUint32(data[8:], 1)
+				binary.BigEndian.PutUint32(data[60:], checksum(0, data[:60]))
+				return data
+			})
 		},
 	} {
 		s := newSpoiled(t)
 		spoil(s)
-		_, _, err := Open(testOptions(s.memFS))
+		_, _, err := Open(testOptions(s.Mem))
 		if !errors.Is(err, ErrVersion) || !strings.Contains(fmt.Sprint(err), "version 1:") {
 			t.Errorf("%s: got %v, want ErrVersion naming 1", name, err)
 		}

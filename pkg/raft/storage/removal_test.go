@@ -11,12 +11,13 @@ import (
 	"testing"
 
 	"whitewater/pkg/raft/protocol"
+	"whitewater/pkg/raft/storage/vfs"
 )
 
 // hasGap reports whether a number is missing among a directory's segments.
-func hasGap(files *memFS) bool {
+func hasGap(files *vfs.Mem) bool {
 	var numbers []uint64
-	for _, path := range files.paths() {
+	for _, path := range paths(files) {
 		if number, ok := segmentNumber(filepath.Base(path)); ok {
 			numbers = append(numbers, number)
 		}
@@ -26,16 +27,16 @@ func hasGap(files *memFS) bool {
 
 // removals follows a file system and remembers what was removed from it, with its bytes.
 type removals struct {
-	files *memFS
+	files *vfs.Mem
 	gone  map[string]string
 	known map[string]string
 }
 
-func newRemovals(files *memFS) *removals { return &removals{files: files, gone: map[string]string{}} }
+func newRemovals(files *vfs.Mem) *removals { return &removals{files: files, gone: map[string]string{}} }
 
 // look is to be called often enough that no file is made and removed in between.
 func (r *removals) look() {
-	now := r.files.contents(testDir)
+	now := r.files.Contents(testDir)
 	for path, data := range r.known {
 		if _, ok := now[path]; !ok && filepath.Ext(path) != draftExt {
 			r.gone[path] = data
@@ -55,7 +56,7 @@ func TestRemoval_AnySubsetComesBack(t *testing.T) {
 		"start":               (*removing).start,
 	} {
 		t.Run(name, func(t *testing.T) {
-			files := newMemFS()
+			files := vfs.NewMem()
 			s := &removing{removals: newRemovals(files), t: t}
 			s.log, _ = mustOpen(t, testOptions(files))
 			work(s)
@@ -172,12 +173,12 @@ func (s *removing) start() {
 // comeBack opens the directory with a subset of what was removed, twice, and lets the log go on.
 func (s *removing) comeBack(gone []string, subset int) {
 	s.t.Helper()
-	files := s.files.crash(lossNone, nil)
+	files := s.files.Crash(vfs.KeepAll, nil)
 	var back []string
 	for i, path := range gone {
 		if subset>>i&1 == 1 {
 			back = append(back, filepath.Base(path))
-			files.put(path, []byte(s.gone[path]))
+			files.Put(path, []byte(s.gone[path]))
 		}
 	}
 	where := fmt.Sprintf("with %v back", back)
@@ -199,7 +200,7 @@ func (s *removing) comeBack(gone []string, subset int) {
 		if !report.Sound() {
 			s.t.Fatalf("%s: %v", where, report.Faults)
 		}
-		for _, path := range files.paths() { // old snapshots go with the next one
+		for _, path := range paths(files) { // old snapshots go with the next one
 			if strings.HasSuffix(path, segmentExt) && slices.Contains(back, filepath.Base(path)) {
 				s.t.Fatalf("%s: %s is there still", where, path)
 			}

@@ -29,6 +29,8 @@ func (r *recovery) repair() (Recovered, error) {
 		found.TornBytes, found.TornFile, found.TornCopy = torn, t.segment.name, copied
 		r.logger.Warn("cut an unfinished write off the log",
 			"file", r.volume.path(t.segment.name), "offset", t.end, "bytes", torn, "copy", copied)
+	} else if err := r.cutAgain(); err != nil {
+		return Recovered{}, err
 	}
 	if err := r.rewrite(); err != nil {
 		return Recovered{}, err
@@ -38,6 +40,16 @@ func (r *recovery) repair() (Recovered, error) {
 	}
 	t.size = t.end
 	return found, errors.Join(r.volume.syncDir(logDir), r.volume.syncDir("."))
+}
+
+// cutAgain cuts a segment that ends where it should. The last process may have cut a tear and died of a failed sync:
+// then the disk alone still has the tear, and would have it behind an end that this process relies on.
+func (r *recovery) cutAgain() error {
+	t := &r.tail
+	if err := t.segment.Truncate(t.end + 1); err != nil { // a change of length, or the kernel does nothing
+		return err
+	}
+	return t.segment.Truncate(t.end)
 }
 
 // rewrite puts the last batch once more where it stands, unless it is known to be synced. The last

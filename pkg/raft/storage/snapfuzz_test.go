@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"whitewater/pkg/raft/protocol"
+	"whitewater/pkg/raft/storage/vfs"
 )
 
 const exampleConfiguration = `{"members":[{"id":"n1","suffrage":"voter"},{"id":"n2","suffrage":"voter"}]}`
@@ -69,9 +70,9 @@ func FuzzSnapshot(f *testing.F) {
 	long := appendSnapHead(nil, id, metaOf(position(1, 1), nil))[:snapHeaderBytes]
 	f.Add(append(binary.BigEndian.AppendUint32(long, 1<<31), small...))
 	f.Fuzz(func(t *testing.T, file []byte) {
-		files := newMemFS()
-		files.dirs["/snap"] = &memDir{names: map[string]*memFile{}, synced: map[string]*memFile{}}
-		files.put("/snap/x", file)
+		files := vfs.NewMem()
+		must(t, files.Mkdir("/snap"))
+		files.Put("/snap/x", file)
 		s := &snapshots{volume: &volume{fs: files, dir: "/"}, directory: id}
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)

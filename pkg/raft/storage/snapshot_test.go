@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"whitewater/pkg/raft/protocol"
+	"whitewater/pkg/raft/storage/vfs"
 )
 
 // snapshotData is what the state machine's data at a position is taken to be: several blocks for some.
@@ -107,7 +108,7 @@ func reopen(t testing.TB, log *Log, want model) (*Log, Recovered) {
 	return next, found
 }
 
-func names(t testing.TB, files *memFS, dir string) []string {
+func names(t testing.TB, files *vfs.Mem, dir string) []string {
 	t.Helper()
 	all, err := files.ReadDir(filepath.Join(testDir, dir))
 	must(t, err)
@@ -117,7 +118,7 @@ func names(t testing.TB, files *memFS, dir string) []string {
 // TestSnapshot_CompactsTheLog: what a durable snapshot covers leaves the log, in memory at once and on
 // disk by whole segments.
 func TestSnapshot_CompactsTheLog(t *testing.T) {
-	files := newMemFS()
+	files := vfs.NewMem()
 	log, _ := mustOpen(t, testOptions(files))
 	var want model
 	for i := protocol.Index(1); i <= 300; i++ {
@@ -163,7 +164,7 @@ func TestSnapshot_NotCompactedWithout(t *testing.T) {
 		"another term":       {position(1, 5), position(2, 3)},
 		"snapshot not in it": {position(2, 5), position(1, 3)},
 	} {
-		files := newMemFS()
+		files := vfs.NewMem()
 		log, _ := mustOpen(t, testOptions(files))
 		mustPersist(t, log, persist(1, "", entriesFrom(1, 1, 5)...))
 		if test.snapshot != (protocol.Position{}) {
@@ -185,7 +186,7 @@ func TestInstall_ReplacesTheLog(t *testing.T) {
 		"conflicting, longer": entriesFrom(1, 1, 200),
 	} {
 		t.Run(name, func(t *testing.T) {
-			files := newMemFS()
+			files := vfs.NewMem()
 			log, _ := mustOpen(t, testOptions(files))
 			var want model
 			for _, e := range before {
@@ -220,7 +221,7 @@ func TestInstall_ReplacesTheLog(t *testing.T) {
 // TestInstall_NeverGoesBack: a snapshot that is not newer than the present one is not taken, from
 // whatever side it comes.
 func TestInstall_NeverGoesBack(t *testing.T) {
-	files := newMemFS()
+	files := vfs.NewMem()
 	log, _ := mustOpen(t, testOptions(files))
 	var want model
 	early := mustReceive(t, log, position(2, 50))
@@ -253,7 +254,7 @@ func TestInstall_NeverGoesBack(t *testing.T) {
 }
 
 func TestInstall_RefusesWhatWasNotReceived(t *testing.T) {
-	files := newMemFS()
+	files := vfs.NewMem()
 	log, _ := mustOpen(t, testOptions(files))
 	b := persist(1, "")
 	b.Install = metaOf(position(1, 9), []byte("state"))
@@ -265,7 +266,7 @@ func TestInstall_RefusesWhatWasNotReceived(t *testing.T) {
 
 // TestReceive_ResumesAndChecks: chunks lost, doubled, reordered, wrong.
 func TestReceive_ResumesAndChecks(t *testing.T) {
-	files := newMemFS()
+	files := vfs.NewMem()
 	log, _ := mustOpen(t, testOptions(files))
 	defer func() { mustClose(t, log) }()
 	data := snapshotData(position(1, 7))
@@ -308,7 +309,7 @@ func TestReceive_ResumesAndChecks(t *testing.T) {
 
 // TestSnapshot_ReadersKeepTheFile: two snapshots are kept, and what is being read.
 func TestSnapshot_ReadersKeepTheFile(t *testing.T) {
-	files := newMemFS()
+	files := vfs.NewMem()
 	log, _ := mustOpen(t, testOptions(files))
 	mustPersist(t, log, persist(1, "", entriesFrom(1, 1, 10)...))
 	first := mustSave(t, log, position(1, 1))
@@ -337,7 +338,7 @@ func TestSnapshot_ReadersKeepTheFile(t *testing.T) {
 // TestSnapshot_SavesBesidePersist: a snapshot that is being written holds up neither Persist nor a
 // snapshot that is being received.
 func TestSnapshot_SavesBesidePersist(t *testing.T) {
-	files := newMemFS()
+	files := vfs.NewMem()
 	log, _ := mustOpen(t, testOptions(files))
 	mustPersist(t, log, persist(1, "", entriesFrom(1, 1, 5)...))
 	meta, err := log.SaveSnapshot(metaAt(position(1, 5)), func(w io.Writer) error {
@@ -365,7 +366,7 @@ func TestSnapshot_SavesBesidePersist(t *testing.T) {
 // TestSnapshot_AheadOfTheLog: a leader may apply, and save, what its own disk does not have yet. Such a
 // snapshot replaces none that the log holds until the log has caught up.
 func TestSnapshot_AheadOfTheLog(t *testing.T) {
-	files := newMemFS()
+	files := vfs.NewMem()
 	log, _ := mustOpen(t, testOptions(files))
 	var want model
 	b := persist(1, "", entriesFrom(1, 1, 5)...)
@@ -378,7 +379,7 @@ func TestSnapshot_AheadOfTheLog(t *testing.T) {
 	for i := protocol.Index(6); i < 9; i++ {
 		mustSave(t, log, position(1, i))
 	}
-	crashed, found := mustOpen(t, testOptions(files.crash(lossAll, nil)))
+	crashed, found := mustOpen(t, testOptions(files.Crash(vfs.LoseAll, nil)))
 	if diff := want.diff(found.State); diff != "" {
 		t.Error(diff)
 	}
@@ -397,7 +398,7 @@ func TestSnapshot_AheadOfTheLog(t *testing.T) {
 
 // TestClose_EndsASnapshot: Close does not wait for a snapshot to be written to its end.
 func TestClose_EndsASnapshot(t *testing.T) {
-	files := newMemFS()
+	files := vfs.NewMem()
 	log, _ := mustOpen(t, testOptions(files))
 	mustPersist(t, log, persist(1, "", entriesFrom(1, 1, 5)...))
 	closed := make(chan error, 1)
@@ -426,7 +427,7 @@ func TestClose_EndsASnapshot(t *testing.T) {
 
 // TestReceive_AnyChunks hands over any chunks of two snapshots in any order, and compares with a plain buffer.
 func TestReceive_AnyChunks(t *testing.T) {
-	files := newMemFS()
+	files := vfs.NewMem()
 	log, _ := mustOpen(t, testOptions(files))
 	defer func() { mustClose(t, log) }()
 	rng := rand.New(rand.NewPCG(1, 1))

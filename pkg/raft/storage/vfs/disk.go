@@ -1,6 +1,6 @@
 //go:build unix
 
-package storage
+package vfs
 
 import (
 	"errors"
@@ -13,10 +13,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// disk is the real file system.
 type disk struct{}
 
-func newDisk() FS { return disk{} }
+// Disk returns the machine's own file system.
+func Disk() FS { return disk{} }
 
 func (disk) Mkdir(dir string) error { return os.Mkdir(dir, 0o750) }
 
@@ -75,11 +75,11 @@ func (disk) Lock(name string) (io.Closer, error) {
 	return f, nil
 }
 
-// readOnlyDisk is the real file system for one who changes nothing: it opens files for reading alone,
-// and its lock is one that many may hold.
 type readOnlyDisk struct{ disk }
 
-func newReadOnlyDisk() FS { return readOnlyDisk{} }
+// ReadOnlyDisk returns the machine's own file system for one who changes nothing: it opens files for reading alone,
+// and its lock is one that many may hold.
+func ReadOnlyDisk() FS { return readOnlyDisk{} }
 
 func (readOnlyDisk) Open(name string) (File, error) { return openDiskFile(name, os.O_RDONLY) }
 

@@ -1,6 +1,6 @@
 //go:build unix && !linux
 
-package storage
+package vfs
 
 import "os"
 

@@ -1,6 +1,12 @@
-package storage
+package vfs
 
-import "io"
+import (
+	"errors"
+	"io"
+)
+
+// ErrLocked is returned by Lock when somebody else holds the lock; the text names the process where it is known.
+var ErrLocked = errors.New("data directory is in use")
 
 // FS is what storage asks of a file system. Names are paths. Errors satisfy errors.Is with
 // fs.ErrExist and fs.ErrNotExist where those are the reason. Calls come from several goroutines at a time.
@@ -36,6 +42,6 @@ type File interface {
 	// Truncate cuts the file; durable after Sync.
 	Truncate(size int64) error
 	// Sync makes the file's content and length durable; the name takes SyncDir. After an error
-	// nothing is known about what was written since the last success.
+	// nothing is known about what was written since the last success, and another Sync does not help.
 	Sync() error
 }

@@ -14,6 +14,15 @@ import (
 var mutants = []string{
 	"ack-before-fsync", "vote-twice", "commit-old-term", "read-unconfirmed", "no-step-down",
 	"no-joint", "stranger-counts", "lease-outlives-transfer",
+
+	"vote-forgotten", "vote-cleared", "vote-stale-log", "vote-late-reply", "prevote-no-log", "prevote-remembers", "no-prevote",
+	"timer-any-rpc", "heartbeat-storm", "term-falls",
+	"ae-cuts-always", "ae-keeps-tail", "ae-heartbeat-ok", "ae-commit-unverified", "ae-ack-own-length", "ae-match-falls",
+	"apply-uncommitted", "commit-falls", "commit-self-unsynced", "commit-no-noop",
+	"snap-older-wins", "snap-ack-early",
+	"member-before-noop", "member-learner", "member-not-in-snapshot", "member-lost-on-restart",
+	"read-no-noop", "read-lease-pause", "read-ack-reused", "read-shares-index",
+	"quota-leak", "transfer-stuck",
 }
 
 func (c *config) bindMutant(f *pflag.FlagSet) {

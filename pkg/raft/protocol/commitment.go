@@ -7,6 +7,9 @@ import "cmp"
 func (n *Node) advanceCommit() {
 	index := majorityValue(n.config(), func(id NodeID) Index {
 		if id == n.opts.ID {
+			if n.opts.Mutation.Is("commit-self-unsynced") {
+				return n.log.last().Index
+			}
 			return n.disk.durable
 		}
 		return n.progress[id].match
@@ -24,6 +27,9 @@ func (n *Node) advanceCommit() {
 
 // commitTo moves the commit index forward, never back.
 func (n *Node) commitTo(index Index) {
+	if n.opts.Mutation.Is("commit-falls") {
+		n.commitIndex = max(n.snapshot.Index, min(n.commitIndex, index))
+	}
 	if index <= n.commitIndex {
 		return
 	}

@@ -130,7 +130,18 @@ func (c Configuration) IDs() []NodeID {
 
 // Changing reports whether a change of voters is under way.
 func (c Configuration) Changing() bool {
-	return slices.ContainsFunc(c.Members, func(m Member) bool { return m.Suffrage == Joining || m.Suffrage == Leaving })
+	return c.moving() > 0
+}
+
+// moving counts the members that become voters or leave.
+func (c Configuration) moving() int {
+	count := 0
+	for _, m := range c.Members {
+		if m.Suffrage == Joining || m.Suffrage == Leaving {
+			count++
+		}
+	}
+	return count
 }
 
 // Votes reports whether a member counts in some half.

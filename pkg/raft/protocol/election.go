@@ -98,7 +98,12 @@ func (n *Node) handleRequestVote(m Message, req RequestVoteRequest) {
 		}
 		n.drawDeadline(n.opts.ElectionTimeout, 2*n.opts.ElectionTimeout)
 	}
-	n.sendDurable(m.From, m.Ticket, RequestVoteReply{Identity: n.opts.Identity, Term: n.hard.Term, VoteGranted: decision == Granted})
+	reply := RequestVoteReply{Identity: n.opts.Identity, Term: n.hard.Term, VoteGranted: decision == Granted}
+	if n.opts.Mutation.Is("vote-forgotten") {
+		n.send(m.From, m.Ticket, reply)
+		return
+	}
+	n.sendDurable(m.From, m.Ticket, reply)
 }
 
 // decideVote judges a request, and enters its term if that is a later one that may be entered.
@@ -123,7 +128,10 @@ func (n *Node) decideVote(from NodeID, req RequestVoteRequest) VoteDecision {
 		return AlreadyVoted
 	}
 	candidate := Position{Term: req.LastLogTerm, Index: req.LastLogIndex}
-	if !candidate.atLeastAsUpToDateAs(n.log.last()) {
+	if n.opts.Mutation.Is("vote-stale-log") {
+		candidate.Term = n.log.last().Term
+	}
+	if !candidate.atLeastAsUpToDateAs(n.log.last()) && !(req.PreVote && n.opts.Mutation.Is("prevote-no-log")) {
 		return LogBehind
 	}
 	return Granted
@@ -134,6 +142,9 @@ func (n *Node) leaderAlive() bool {
 	if n.role == Leader {
 		return n.opts.DisableCheckQuorum || n.now.Before(n.quorumContact().Add(n.opts.ElectionTimeout))
 	}
+	if n.opts.Mutation.Is("prevote-remembers") {
+		return !n.heard.IsZero()
+	}
 	return n.leader != "" && !n.suspect && n.now.Before(n.heard.Add(n.opts.ElectionTimeout))
 }
 
@@ -142,6 +153,9 @@ func (n *Node) handleRequestVoteReply(m Message, reply RequestVoteReply) {
 		return
 	}
 	voter, ok := n.ballot.asked[m.Ticket]
+	if n.ballot.open && n.opts.Mutation.Is("vote-late-reply") {
+		voter, ok = m.From, true
+	}
 	if !ok || voter != m.From {
 		return // of an earlier campaign, or a second answer to one request
 	}
@@ -184,7 +198,7 @@ func (n *Node) lead() {
 	n.suspect = false
 	n.setLeader(n.opts.ID, n.opts.LeaderURL)
 	n.deadline = n.now.Add(n.opts.ElectionTimeout)
-	if !n.opts.DisableNoop {
+	if !n.opts.DisableNoop && !n.opts.Mutation.Is("commit-no-noop") {
 		n.appendOwn(EntryNoop, nil)
 	}
 	n.introduce(known)

@@ -16,6 +16,9 @@ func (n *Node) holdsLease() bool {
 	if !n.opts.LeaseReads || n.role != Leader || n.leaseOver && !n.opts.Mutation.Is("lease-outlives-transfer") {
 		return false
 	}
+	if n.opts.Mutation.Is("read-lease-pause") {
+		return true // until the timer finds that no majority answers
+	}
 	since := majorityValue(n.config(), func(id NodeID) time.Time {
 		if id == n.opts.ID {
 			return n.now

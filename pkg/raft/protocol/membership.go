@@ -44,7 +44,7 @@ func (n *Node) recoverMembers(state State) error {
 	}
 	n.members.chain = []placed{base}
 	for _, e := range state.Entries {
-		if e.Kind != EntryConfiguration || e.Index <= state.Snapshot.Index {
+		if e.Kind != EntryConfiguration || e.Index <= state.Snapshot.Index || n.opts.Mutation.Is("member-lost-on-restart") {
 			continue
 		}
 		c, err := ParseConfiguration(e.Data)
@@ -103,7 +103,7 @@ func (n *Node) configAt(index Index) string {
 			at = p
 		}
 	}
-	if at.index == 0 {
+	if at.index == 0 || n.opts.Mutation.Is("member-not-in-snapshot") {
 		return ""
 	}
 	return string(at.Encode())
@@ -180,7 +180,7 @@ func (n *Node) Change(now time.Time, change Change) (Output, error) {
 }
 
 func (n *Node) appendConfiguration(c Configuration) {
-	if c.Joint && n.opts.Mutation.Is("no-joint") {
+	if c.Joint && (n.opts.Mutation.Is("no-joint") || c.moving() == 1 && n.opts.Mutation.Is("member-before-noop")) {
 		c = c.finished()
 	}
 	n.appendOwn(EntryConfiguration, c.Encode())

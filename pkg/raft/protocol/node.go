@@ -56,6 +56,9 @@ func New(opts Options, state State, now time.Time) (*Node, error) {
 	if err := opts.Validate(); err != nil {
 		return nil, err
 	}
+	if opts.Mutation.Is("no-prevote") {
+		opts.DisablePreVote, opts.DisableStickiness = true, true
+	}
 	log, err := newLog(state.Compacted, state.Entries)
 	if err != nil {
 		return nil, err
@@ -94,6 +97,18 @@ func (n *Node) Role() Role { return n.role }
 
 // Term is the current one.
 func (n *Node) Term() Term { return n.hard.Term }
+
+// CommitIndex is how far the log is known to be committed.
+func (n *Node) CommitIndex() Index { return n.commitIndex }
+
+// LastIndex is that of the last entry.
+func (n *Node) LastIndex() Index { return n.log.last().Index }
+
+// Leader is who leads the current term; empty: not known.
+func (n *Node) Leader() NodeID { return n.leader }
+
+// Configuration is the one in force. It is shared: do not write to it.
+func (n *Node) Configuration() Configuration { return n.config() }
 
 // Tick tells the time. Before the deadline it changes nothing.
 func (n *Node) Tick(now time.Time) Output {
@@ -139,7 +154,11 @@ func (n *Node) overloaded(commands [][]byte) bool {
 	for _, command := range commands {
 		size += len(command)
 	}
-	return n.pendingBytes > 0 && n.pendingBytes+size > n.opts.MaxPendingBytes
+	over := n.pendingBytes > 0 && n.pendingBytes+size > n.opts.MaxPendingBytes
+	if over && n.opts.Mutation.Is("quota-leak") {
+		n.pendingBytes += size
+	}
+	return over
 }
 
 // Receive takes a request or a reply. A request's replies leave with its ticket.
@@ -151,6 +170,9 @@ func (n *Node) Receive(now time.Time, m Message) Output {
 	}
 	if m.Body = tamed; n.misdirected(m) {
 		return n.take()
+	}
+	if n.role != Leader && n.opts.Mutation.Is("timer-any-rpc") {
+		n.drawDeadline(n.opts.ElectionTimeout, 2*n.opts.ElectionTimeout)
 	}
 	switch body := tamed.(type) {
 	case RequestVoteRequest:
@@ -207,7 +229,7 @@ func (n *Node) ConnectionLost(now time.Time, from NodeID) Output {
 // Committed returns what to apply next: a snapshot to restore, or, if that is zero, at most count entries that are
 // committed, durable here, and above what Applied was told last.
 func (n *Node) Committed(count int) (SnapshotMeta, []Entry) {
-	last := min(n.commitIndex, n.disk.durable)
+	last := min(n.applicable(), n.disk.durable)
 	if n.restore.Index > n.lastApplied {
 		if n.restore.Index > last {
 			return SnapshotMeta{}, nil // it is not durable yet
@@ -217,9 +239,17 @@ func (n *Node) Committed(count int) (SnapshotMeta, []Entry) {
 	return SnapshotMeta{}, n.log.slice(n.lastApplied+1, min(last, n.lastApplied+Index(count)))
 }
 
+// applicable is up to where the state machine may go.
+func (n *Node) applicable() Index {
+	if n.opts.Mutation.Is("apply-uncommitted") {
+		return n.log.last().Index
+	}
+	return n.commitIndex
+}
+
 // Applied tells that the state machine has executed everything up to index.
 func (n *Node) Applied(index Index) {
-	if index < n.lastApplied || index > n.commitIndex {
+	if index < n.lastApplied || index > n.applicable() {
 		panic(fmt.Sprintf("StateMachineSafety: applied %d after %d, with %d committed", index, n.lastApplied, n.commitIndex))
 	}
 	n.lastApplied = index

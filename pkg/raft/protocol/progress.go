@@ -168,6 +168,9 @@ func (n *Node) mayHeartbeat(p *progress) bool {
 // else when nothing has been sent for as long.
 func (n *Node) heartbeatDue(peer NodeID, p *progress) time.Time {
 	due := n.lastHeartbeat[peer].Add(n.opts.HeartbeatInterval)
+	if n.opts.Mutation.Is("heartbeat-storm") {
+		return n.now
+	}
 	if p.commitSent < n.commitIndex {
 		return due
 	}
@@ -189,7 +192,11 @@ func (n *Node) sendHeartbeat(peer NodeID, p *progress) {
 	if _, held := n.log.term(prev); !held {
 		prev = 0 // every log agrees there; a snapshot will tell the rest
 	}
-	n.sendAppend(peer, p, flight{kind: heartbeatFlight, prev: prev, last: prev}, nil)
+	last := prev
+	if n.opts.Mutation.Is("ae-ack-own-length") {
+		last = n.log.last().Index
+	}
+	n.sendAppend(peer, p, flight{kind: heartbeatFlight, prev: prev, last: last}, nil)
 }
 
 // asking reports whether the consistency check at prev is out, unanswered.
@@ -255,6 +262,9 @@ func (n *Node) answered(m Message, term Term, who Identity, kinds ...flightKind)
 	}
 	p.stranger = false
 	n.introduce(map[NodeID]Identity{m.From: who})
+	if n.opts.Mutation.Is("read-ack-reused") {
+		f.round = n.reads.round
+	}
 	p.roundAcked = max(p.roundAcked, f.round)
 	return p, f, true
 }
@@ -266,6 +276,9 @@ func (n *Node) handleAppendEntriesReply(m Message, reply AppendEntriesReply) {
 	}
 	p.heardFrom(n.now, f)
 	if reply.Success {
+		if n.opts.Mutation.Is("ae-match-falls") {
+			p.match = min(p.match, f.last)
+		}
 		p.succeeded(f, n.opts.MaxBatch)
 		p.closeRound(n.now, n.log.last().Index, n.opts.ElectionTimeout)
 		n.advanceCommit()

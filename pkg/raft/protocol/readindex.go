@@ -55,7 +55,7 @@ func (n *Node) CancelRead(id uint64) {
 // register notes a read with the commit index of this moment. Before an entry of this term is committed that
 // index may be too low: earlier leaders may have committed more (§8).
 func (n *Node) register(r pendingRead) {
-	if term, _ := n.log.term(n.commitIndex); term != n.hard.Term {
+	if term, _ := n.log.term(n.commitIndex); term != n.hard.Term && !n.opts.Mutation.Is("read-no-noop") {
 		n.reads.early = append(n.reads.early, r)
 		return
 	}
@@ -66,6 +66,9 @@ func (n *Node) register(r pendingRead) {
 	}
 	n.reads.round++
 	r.round, r.index = n.reads.round, n.commitIndex
+	if len(n.reads.pending) > 0 && n.opts.Mutation.Is("read-shares-index") {
+		r.index = n.reads.pending[0].index
+	}
 	n.reads.pending = append(n.reads.pending, r)
 	n.finishReads()
 }

@@ -63,6 +63,9 @@ func (n *Node) follow(leader NodeID, url string) {
 	if n.role != Follower {
 		n.become(LeaderFound)
 	}
+	if n.hard.VotedFor != "" && n.opts.Mutation.Is("vote-cleared") {
+		n.saveHardState(HardState{Term: n.hard.Term})
+	}
 	n.suspect = false
 	n.heard = n.now
 	n.setLeader(leader, url)
@@ -73,6 +76,9 @@ func (n *Node) follow(leader NodeID, url string) {
 func (n *Node) appendChecked(leader NodeID, req AppendEntriesRequest) AppendEntriesReply {
 	req = n.skipCompacted(req)
 	term, ok := n.log.term(req.PrevLogIndex)
+	if len(req.Entries) == 0 && n.opts.Mutation.Is("ae-heartbeat-ok") {
+		term, ok = req.PrevLogTerm, true
+	}
 	if !ok {
 		return AppendEntriesReply{ConflictIndex: n.log.last().Index + 1}
 	}
@@ -82,6 +88,9 @@ func (n *Node) appendChecked(leader NodeID, req AppendEntriesRequest) AppendEntr
 		}
 		first := n.log.firstOfTerm(req.PrevLogIndex, term)
 		return AppendEntriesReply{ConflictTerm: term, ConflictIndex: max(first, n.commitIndex+1)}
+	}
+	if from := max(req.PrevLogIndex, n.commitIndex) + 1; from <= n.log.last().Index && n.opts.Mutation.Is("ae-cuts-always") {
+		n.truncate(from)
 	}
 	// What is here already stays: an old or repeated request must not cut what came later.
 	fresh := slices.IndexFunc(req.Entries, func(e Entry) bool {
@@ -124,6 +133,9 @@ func (n *Node) replaceFrom(leader NodeID, entries []Entry) bool {
 		n.diverged(leader, entries[0].Position())
 		return false
 	}
+	if n.opts.Mutation.Is("ae-keeps-tail") {
+		entries = slices.Concat(entries, n.log.slice(first+Index(len(entries)), n.log.last().Index))
+	}
 	if first <= n.log.last().Index {
 		n.truncate(first)
 	}
@@ -140,5 +152,9 @@ func (n *Node) diverged(leader NodeID, theirs Position) {
 // followCommit advances a follower's commit index: to what the leader has committed, as far as this log
 // is known to be the leader's and is durable.
 func (n *Node) followCommit() {
-	n.commitTo(min(n.leaderCommit, n.verified, n.disk.durable))
+	verified := n.verified
+	if n.opts.Mutation.Is("ae-commit-unverified") {
+		verified = n.log.last().Index
+	}
+	n.commitTo(min(n.leaderCommit, verified, n.disk.durable))
 }

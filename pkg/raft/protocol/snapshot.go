@@ -108,6 +108,9 @@ func (n *Node) handleInstallSnapshot(m Message, req InstallSnapshotRequest) {
 	n.follow(req.LeaderID, req.LeaderURL)
 	reply := Message{From: m.From, Ticket: m.Ticket}
 	if n.holds(meta) {
+		if meta.Index <= n.snapshot.Index && n.opts.Mutation.Is("snap-older-wins") {
+			n.install(meta)
+		}
 		n.installed(reply, meta)
 		return
 	}
@@ -144,7 +147,12 @@ func (n *Node) installed(reply Message, meta SnapshotMeta) {
 
 // answerChunk says which chunk is wanted next, or that nothing is missing.
 func (n *Node) answerChunk(to Message, next int64, installed bool) {
-	n.sendDurable(to.From, to.Ticket, InstallSnapshotReply{Identity: n.opts.Identity, Term: n.hard.Term, NextOffset: next, Installed: installed})
+	reply := InstallSnapshotReply{Identity: n.opts.Identity, Term: n.hard.Term, NextOffset: next, Installed: installed}
+	if n.opts.Mutation.Is("snap-ack-early") {
+		n.send(to.From, to.Ticket, reply)
+		return
+	}
+	n.sendDurable(to.From, to.Ticket, reply)
 }
 
 // ChunkStored tells that storage has taken a chunk, wants the one at next, and whether the snapshot is complete,
@@ -169,6 +177,9 @@ func (n *Node) ChunkStored(chunk Chunk, next int64, complete bool) Output {
 // install puts a leader's snapshot in the place of the log, none of which is known to agree with it.
 func (n *Node) install(meta SnapshotMeta) {
 	n.forget(meta)
+	if n.opts.Mutation.Is("term-falls") {
+		n.saveHardState(HardState{Term: meta.Term})
+	}
 	n.snapshot, n.restore = meta, meta
 	n.commitIndex = meta.Index
 	base, _ := n.configBase(meta) // its form was checked when it came

@@ -55,3 +55,50 @@ func BenchmarkRecover(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkMem is what a simulator asks for again and again: one small batch, and a start with a small directory.
+func BenchmarkMem(b *testing.B) {
+	begin := func() (Options, *Log) {
+		options := testOptions(vfs.NewMem())
+		options.SegmentBytes = 64 << 10
+		log, _ := mustOpen(b, options)
+		return options, log
+	}
+	b.Run("persist", func(b *testing.B) {
+		_, log := begin()
+		next := protocol.Index(1)
+		for b.Loop() {
+			mustPersist(b, log, persist(1, "n1", protocol.Entry{Index: next, Term: 1, Data: make([]byte, 100)}))
+			if next++; next%1000 == 0 {
+				b.StopTimer()
+				mustClose(b, log)
+				_, log = begin()
+				next = 1
+				b.StartTimer()
+			}
+		}
+		mustClose(b, log)
+	})
+	b.Run("open", func(b *testing.B) {
+		options, log := begin()
+		for i := range protocol.Index(100) {
+			mustPersist(b, log, persist(1, "n1", entriesFrom(i+1, 1, 1)...))
+		}
+		mustSave(b, log, position(1, 100))
+		mustClose(b, log)
+		for b.Loop() {
+			log, _ := mustOpen(b, options)
+			mustClose(b, log)
+		}
+	})
+	b.Run("crash", func(b *testing.B) {
+		options, log := begin()
+		for i := range protocol.Index(100) {
+			mustPersist(b, log, persist(1, "n1", entriesFrom(i+1, 1, 1)...))
+		}
+		for b.Loop() {
+			options.FS.(*vfs.Mem).Crash(vfs.KeepAll, nil)
+		}
+		mustClose(b, log)
+	})
+}

@@ -23,6 +23,8 @@
 //   - A tear is copied, cut and the cut synced before anything is written behind it.
 //   - Damage that is not a tear is never cut: Open refuses with a [CorruptError].
 //   - After a failed or short write or sync the log is dead. Nothing is retried, the files stay as they are.
+//   - A failed sync may leave clean pages that the disk lacks. So Open writes once more what no mark promises, and
+//     syncs it and the names, before it returns it.
 //   - The log is gap-free. An entry at or below the last index replaces it and all behind.
 //   - A snapshot file gets its name once it is synced. It counts once the durable log holds its position.
 //   - A segment goes once a durable record says that the log begins behind all that it still held, which

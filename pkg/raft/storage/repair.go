@@ -76,6 +76,10 @@ func (r *recovery) rewrite() error {
 	if _, err := t.segment.ReadAt(b, t.last); err != nil && !errors.Is(err, io.EOF) {
 		return readError(t.segment.name, t.last, err)
 	}
+	at := place{r.directory, t.number, max(t.last, headerBytes)}
+	if err := checkBatch(b[at.offset-t.last:], at); err != nil { // the kernel may have dropped such pages meanwhile
+		return fmt.Errorf("%s: what stood at offset %d when it was read first is gone: %w", r.volume.path(t.segment.name), at.offset, err)
+	}
 	return r.volume.write(t.segment, b, t.last)
 }
 

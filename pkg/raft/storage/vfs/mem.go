@@ -39,7 +39,8 @@ type Mem struct {
 	// makes a write that is short without an error. Fault may read the Mem and crash it, and must not change it
 	// but by Put and Drop.
 	Fault func(Step) (keep int, err error)
-	// ReadFault is asked before each ReadAt; nil: all succeed.
+	// ReadFault is asked before each ReadAt, also by several goroutines at a time; nil: all succeed. It may do what
+	// Fault may.
 	ReadFault func(name string, offset int64) error
 
 	turn sync.Mutex // held over a change, while Fault is asked too

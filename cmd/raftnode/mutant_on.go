@@ -23,13 +23,15 @@ var mutants = []string{
 	"member-before-noop", "member-learner", "member-not-in-snapshot", "member-lost-on-restart",
 	"read-no-noop", "read-lease-pause", "read-ack-reused", "read-shares-index",
 	"quota-leak", "transfer-stuck",
+
+	"retry-twice", "dedup-in-leader", "dedup-forgets-answer", "wrong-waiter", "waiter-lost", "snap-no-sessions", "snap-merges",
 }
 
 func (c *config) bindMutant(f *pflag.FlagSet) {
 	f.StringVar(&c.raft.Mutation.Name, "mutant", "", "break one rule on purpose: `name` is "+strings.Join(mutants, ", "))
 }
 
-// applyMutant hands the mutation on to storage.
+// applyMutant hands the mutation on to storage; the state machine gets it where it is made.
 func (c *config) applyMutant() error {
 	name := c.raft.Mutation.Name
 	if name != "" && !slices.Contains(mutants, name) {

@@ -13,7 +13,7 @@ func TestMutant_Names(t *testing.T) {
 	if err != nil || !c.raft.Mutation.Is("vote-twice") || !c.storage.Mutation.Is("vote-twice") {
 		t.Errorf("%+v, %v", c.raft.Mutation, err)
 	}
-	for _, name := range []string{"no-joint", "stranger-counts", "lease-outlives-transfer"} { // those of pkg/raft/protocol's tests
+	for _, name := range []string{"no-joint", "stranger-counts", "lease-outlives-transfer", "retry-twice", "snap-merges"} {
 		if _, _, err := load(append(args, "--mutant", name), nil); err != nil {
 			t.Errorf("--mutant %s: %v", name, err)
 		}

@@ -96,7 +96,7 @@ func (p *proposals) applied(at protocol.Position, result Result) {
 // lost gives up the proposals that this node can no longer see to their end: all of terms in which it no longer
 // leads, but for those up to the commit index, which are about to be applied.
 func (p *proposals) lost(term protocol.Term, leading bool, commit protocol.Index) {
-	if p.mutation.Is("wrong-waiter") {
+	if p.mutation.Is("wrong-waiter") || p.mutation.Is("waiter-lost") {
 		return
 	}
 	p.mu.Lock()

@@ -176,7 +176,7 @@ func (n *Node) vote(voter NodeID, who Identity, granted bool) {
 		n.lead()
 	case lost:
 		n.become(LoseElection)
-		if n.suspect {
+		if n.suspect && !n.opts.DisablePreVote { // the next try is a pre-vote, which gets in nobody's way
 			n.drawDeadline(n.opts.ElectionTimeout/20, n.opts.ElectionTimeout/20)
 		}
 	}

@@ -90,3 +90,23 @@ func tryTransition(t *testing.T, role Role, trigger Trigger) (result string) {
 	}
 	return n.role.String()
 }
+
+// TestElection_LostWithoutPreVoteWaits: whoever raises the term with each campaign, and is refused, leaves the others the
+// time for one of theirs, even when it is sure that the leader is dead.
+func TestElection_LostWithoutPreVoteWaits(t *testing.T) {
+	n := newTestNode(t, "n1", 3, func(o *Options) { o.DisablePreVote = true })
+	n.Receive(n.now, Message{From: "n2", To: "n1", Ticket: 1, Body: AppendEntriesRequest{Term: 1, LeaderID: "n2"}})
+	n.ConnectionLost(n.now, "n2")
+	now := n.Deadline()
+	out := n.Tick(now)
+	n.Persisted(now, out.Persist.Number)
+	for _, m := range out.SendAfterPersist {
+		n.Receive(now, Message{From: m.To, To: "n1", Ticket: m.Ticket, Body: RequestVoteReply{Term: n.hard.Term}})
+	}
+	if n.Role() != Follower {
+		t.Fatalf("both peers refused, and it is a %v", n.Role())
+	}
+	if wait := n.Deadline().Sub(now); wait < n.opts.ElectionTimeout/4 {
+		t.Errorf("it campaigns again in %v", wait)
+	}
+}

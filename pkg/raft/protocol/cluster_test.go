@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"math/rand/v2"
 	"slices"
@@ -37,7 +38,8 @@ type cluster struct {
 	readID    uint64
 	readsDone int
 
-	rejections int // failed consistency checks answered
+	rejections int       // failed consistency checks answered
+	trace      io.Writer // is told every output; nil: nobody is
 }
 
 type faults struct {
@@ -247,6 +249,10 @@ func (c *cluster) input(id NodeID, give func(*Node) Output) {
 
 func (c *cluster) carryOut(id NodeID, out Output) {
 	s := c.nodes[id]
+	if c.trace != nil {
+		fmt.Fprintf(c.trace, "%v %s %+v %+v %+v ", c.now, id, out.Persist, out.Transfer, out.Change)
+		fmt.Fprintf(c.trace, "%+v %+v %+v %+v %v\n", out.Send, out.SendAfterPersist, out.Reads, out.Events, out.Err)
+	}
 	for _, e := range out.Events {
 		c.observe(id, e)
 	}

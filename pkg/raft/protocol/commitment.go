@@ -5,7 +5,7 @@ import "cmp"
 // advanceCommit is the leader's commit rule (§5.3, §5.4.2): an entry that a majority holds durably is
 // committed, if it is of the current term; all before it are committed with it.
 func (n *Node) advanceCommit() {
-	index := majorityValue(n.config(), func(id NodeID) Index {
+	index := majorityValue(n.members.halves, func(id NodeID) Index {
 		if id == n.opts.ID {
 			if n.opts.Mutation.Is("commit-self-unsynced") {
 				return n.log.last().Index

@@ -220,10 +220,11 @@ func (c Configuration) tally(votes map[NodeID]bool) (won, lost bool) {
 }
 
 // majorityValue is the highest value that a majority of each half reaches, as compare orders them.
-func majorityValue[T any](c Configuration, value func(NodeID) T, compare func(a, b T) int) T {
+func majorityValue[T any](halves [][]NodeID, value func(NodeID) T, compare func(a, b T) int) T {
 	var least T
-	for i, half := range c.halves() {
-		values := make([]T, 0, len(half))
+	var few [7]T // as many voters as most clusters have cost no allocation
+	for i, half := range halves {
+		values := few[:0]
 		for _, id := range half {
 			values = append(values, value(id))
 		}

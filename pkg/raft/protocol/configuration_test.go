@@ -109,7 +109,7 @@ func TestConfiguration_Tally(t *testing.T) {
 		if won, lost := configuration.tally(votes); won != c.won || lost != c.lost {
 			t.Errorf("%s, for it %s, against it %s: won %v, lost %v", c.configuration, c.yes, c.no, won, lost)
 		}
-		reached := majorityValue(configuration, func(id NodeID) time.Duration {
+		reached := majorityValue(configuration.halves(), func(id NodeID) time.Duration {
 			if votes[id] {
 				return 2
 			}

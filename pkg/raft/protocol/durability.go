@@ -1,6 +1,9 @@
 package protocol
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // disk tracks what storage has been asked to save and what it has saved.
 type disk struct {
@@ -53,11 +56,12 @@ func (n *Node) issue() *Persist {
 // Persisted tells that the batch of this number, and all before it, are durable.
 func (n *Node) Persisted(now time.Time, number uint64) Output {
 	n.now = now
-	for len(n.disk.pending) > 0 && n.disk.pending[0].number <= number {
-		b := n.disk.pending[0]
-		n.disk.pending = n.disk.pending[1:]
-		n.credit(b)
+	saved := 0
+	for saved < len(n.disk.pending) && n.disk.pending[saved].number <= number {
+		n.credit(n.disk.pending[saved])
+		saved++
 	}
+	n.disk.pending = slices.Delete(n.disk.pending, 0, saved)
 	if n.role == Leader {
 		n.advanceCommit()
 	} else {

@@ -67,22 +67,9 @@ func (n *Node) directoryOf(id NodeID) string {
 // misdirected refuses a request that is for another directory than this node's. A node that helped to begin the cluster,
 // and that the cluster knows by another directory, has lost its own and must not go on; one that joins waits to be added.
 func (n *Node) misdirected(m Message) bool {
-	var to string
-	var refusal Body
-	who := n.opts.Identity
-	switch req := m.Body.(type) {
-	case AppendEntriesRequest:
-		to, refusal = req.ToDirectory, AppendEntriesReply{Identity: who, Term: n.hard.Term}
-	case InstallSnapshotRequest:
-		to, refusal = req.ToDirectory, InstallSnapshotReply{Identity: who, Term: n.hard.Term}
-	case RequestVoteRequest:
-		to, refusal = req.ToDirectory, RequestVoteReply{Identity: who, Term: n.hard.Term}
-	}
+	who, to := n.opts.Identity, addressee(m.Body)
 	if to == "" || to == who.Directory || n.opts.Mutation.Is("stranger-counts") {
 		return false
-	}
-	if vote, ok := m.Body.(RequestVoteRequest); ok {
-		n.emit(VoteDecided{PreVote: vote.PreVote, Candidate: m.From, Decision: NotMember})
 	}
 	if self, _ := n.config().Member(n.opts.ID); len(n.opts.Members) > 0 && self.Directory == "" {
 		n.out.Err = fmt.Errorf("%w: %s takes it for %q, this is %q", ErrForgotten, m.From, to, who.Directory)
@@ -90,6 +77,27 @@ func (n *Node) misdirected(m Message) bool {
 		n.members.warned = to
 		n.emit(ProtocolViolated{Peer: m.From, What: fmt.Sprintf("takes this node's directory for %q, it is %q", to, who.Directory)})
 	}
-	n.sendDurable(m.From, m.Ticket, refusal)
+	switch req := m.Body.(type) {
+	case AppendEntriesRequest:
+		n.sendDurable(m.From, m.Ticket, AppendEntriesReply{Identity: who, Term: n.hard.Term})
+	case InstallSnapshotRequest:
+		n.sendDurable(m.From, m.Ticket, InstallSnapshotReply{Identity: who, Term: n.hard.Term})
+	case RequestVoteRequest:
+		n.emit(VoteDecided{PreVote: req.PreVote, Candidate: m.From, Decision: NotMember})
+		n.sendDurable(m.From, m.Ticket, RequestVoteReply{Identity: who, Term: n.hard.Term})
+	}
 	return true
+}
+
+// addressee is the directory that a request is for; empty: whichever.
+func addressee(body Body) string {
+	switch req := body.(type) {
+	case AppendEntriesRequest:
+		return req.ToDirectory
+	case InstallSnapshotRequest:
+		return req.ToDirectory
+	case RequestVoteRequest:
+		return req.ToDirectory
+	}
+	return ""
 }

@@ -19,7 +19,7 @@ func (n *Node) holdsLease() bool {
 	if n.opts.Mutation.Is("read-lease-pause") {
 		return true // until the timer finds that no majority answers
 	}
-	since := majorityValue(n.config(), func(id NodeID) time.Time {
+	since := majorityValue(n.members.halves, func(id NodeID) time.Time {
 		if id == n.opts.ID {
 			return n.now
 		}

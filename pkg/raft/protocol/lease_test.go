@@ -98,7 +98,7 @@ func TestBounds_InBytes(t *testing.T) {
 	if got := DataBytes(first.Entries); got > 25 {
 		t.Errorf("%d bytes left at once, want at most 25", got)
 	}
-	n.progress["n2"].flights[ticket] = flight{kind: entriesFlight, last: first.Entries[len(first.Entries)-1].Index, bytes: 25}
+	n.progress["n2"].flights[0] = flight{ticket: ticket, kind: entriesFlight, last: first.Entries[len(first.Entries)-1].Index, bytes: 25}
 	n.progress["n2"].state = Replicate
 	for _, m := range n.Replicate(now, "n2").Send {
 		if request := m.Body.(AppendEntriesRequest); len(request.Entries) > 0 {

@@ -16,9 +16,10 @@ type placed struct {
 // members are the configurations that matter: the newest one that can no longer be cut, and those behind it in the log.
 // The last one is in force as soon as it is in the log, committed or not (§6).
 type members struct {
-	chain  []placed // ascending; never empty
-	waited bool     // a change of this leader's is under way, and its end is to be told
-	warned string   // the directory that a peer took this node for, told already
+	chain  []placed   // ascending; never empty
+	halves [][]NodeID // of the configuration in force
+	waited bool       // a change of this leader's is under way, and its end is to be told
+	warned string     // the directory that a peer took this node for, told already
 }
 
 // config is the configuration in force.
@@ -112,6 +113,10 @@ func (n *Node) configAt(index Index) string {
 // reconfigured follows a change of the configuration in force.
 func (n *Node) reconfigured() {
 	c := n.config()
+	n.members.halves = c.halves()
+	if !c.Joint && n.opts.Mutation.Is("member-learner") {
+		n.members.halves = [][]NodeID{c.IDs()}
+	}
 	n.peers = slices.DeleteFunc(c.IDs(), func(id NodeID) bool { return id == n.opts.ID })
 	n.emit(ConfigurationChanged{Term: n.hard.Term, Index: n.configIndex(), Configuration: c, Committed: n.configIndex() <= n.commitIndex})
 	if n.role == Leader {

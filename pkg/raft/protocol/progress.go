@@ -12,21 +12,21 @@ const maxHeartbeats = 2
 type progress struct {
 	match, next Index // matchIndex and nextIndex (Figure 2)
 	state       PeerState
-	epoch       uint64            // see become
-	flights     map[uint64]flight // requests without an answer yet, by ticket
-	limit       int               // entries in the next batch: halved by a failure, doubled by a success
-	retryAt     time.Time         // nothing is sent before, after a failure
-	contact     time.Time         // the last answer to AppendEntries or InstallSnapshot
-	lastSent    time.Time         // the last AppendEntries of any kind
-	commitSent  Index             // the highest commit index told
-	merged      Index             // the commit index whose announcement waits for the next heartbeat
-	roundSent   uint64            // the latest round of reads that a request asks to confirm
-	roundAcked  uint64            // the latest round that the peer has confirmed
-	leaseFrom   time.Time         // when the latest answered sign of life was sent
-	sending     sending           // in state Install
-	directory   string            // the peer's, as the configuration names it: all of this is about that one
-	stranger    bool              // another data directory answers under the peer's name: it is sent no entries
-	departs     time.Time         // of a removed peer: it is served until then; zero: it is a member
+	epoch       uint64    // see become
+	flights     []flight  // requests without an answer yet
+	limit       int       // entries in the next batch: halved by a failure, doubled by a success
+	retryAt     time.Time // nothing is sent before, after a failure
+	contact     time.Time // the last answer to AppendEntries or InstallSnapshot
+	lastSent    time.Time // the last AppendEntries of any kind
+	commitSent  Index     // the highest commit index told
+	merged      Index     // the commit index whose announcement waits for the next heartbeat
+	roundSent   uint64    // the latest round of reads that a request asks to confirm
+	roundAcked  uint64    // the latest round that the peer has confirmed
+	leaseFrom   time.Time // when the latest answered sign of life was sent
+	sending     sending   // in state Install
+	directory   string    // the peer's, as the configuration names it: all of this is about that one
+	stranger    bool      // another data directory answers under the peer's name: it is sent no entries
+	departs     time.Time // of a removed peer: it is served until then; zero: it is a member
 
 	// Catching up is counted in rounds (thesis §4.2.1): of what the log held when one began, after the peer was asked to join.
 	joining    bool
@@ -47,6 +47,7 @@ const (
 
 // flight is one request on its way.
 type flight struct {
+	ticket  uint64
 	kind    flightKind
 	prev    Index // of the consistency check
 	last    Index // where the peer's log matches on success
@@ -55,6 +56,11 @@ type flight struct {
 	written bool // the frame has left
 	bytes   int  // of entries' data
 	sent    time.Time
+}
+
+// find is the place of a request among those without an answer; -1: it is not there.
+func (p *progress) find(ticket uint64) int {
+	return slices.IndexFunc(p.flights, func(f flight) bool { return f.ticket == ticket })
 }
 
 // count tells how many flights of a kind are out; of entries, those of this epoch.
@@ -122,9 +128,8 @@ func (n *Node) ReplicateDeadline(peer NodeID) time.Time {
 func (n *Node) HeartbeatWritten(now time.Time, to NodeID, ticket uint64) {
 	n.lastHeartbeat[to] = now
 	if p := n.progress[to]; p != nil {
-		if f, ok := p.flights[ticket]; ok {
-			f.written = true
-			p.flights[ticket] = f
+		if i := p.find(ticket); i >= 0 {
+			p.flights[i].written = true
 		}
 	}
 }
@@ -224,19 +229,20 @@ func (n *Node) sendAppend(peer NodeID, p *progress, f flight, entries []Entry) {
 
 // launch notes a request: its answer will also confirm the reads that are registered by now.
 func (n *Node) launch(p *progress, ticket uint64, f flight) {
-	f.epoch, f.round, f.sent = p.epoch, n.reads.round, n.now
-	if p.flights == nil {
-		p.flights = make(map[uint64]flight)
-	}
-	p.flights[ticket] = f
+	f.ticket, f.epoch, f.round, f.sent = ticket, p.epoch, n.reads.round, n.now
+	p.flights = append(p.flights, f)
 	p.roundSent = max(p.roundSent, f.round)
 }
 
 // land takes a request out of those that wait for an answer.
 func (p *progress) land(ticket uint64) (flight, bool) {
-	f, ok := p.flights[ticket]
-	delete(p.flights, ticket)
-	return f, ok
+	i := p.find(ticket)
+	if i < 0 {
+		return flight{}, false
+	}
+	f := p.flights[i]
+	p.flights = slices.Delete(p.flights, i, i+1)
+	return f, true
 }
 
 // answered takes in a reply to a leader's request of one of kinds: it steps down before a later term, else it finds the
@@ -245,7 +251,7 @@ func (p *progress) land(ticket uint64) (flight, bool) {
 func (n *Node) answered(m Message, term Term, who Identity, kinds ...flightKind) (p *progress, f flight, ok bool) {
 	p = n.progress[m.From]
 	if p != nil && n.isStranger(m.From, who) {
-		if _, ok := p.flights[m.Ticket]; ok {
+		if p.find(m.Ticket) >= 0 {
 			p.stranger = true
 			n.requestFailed(p, m.Ticket)
 			if p.state == Install {
@@ -367,7 +373,7 @@ func (n *Node) requestFailed(p *progress, ticket uint64) {
 
 // quorumContact is when a majority, this leader included, had last answered.
 func (n *Node) quorumContact() time.Time {
-	return majorityValue(n.config(), func(id NodeID) time.Time {
+	return majorityValue(n.members.halves, func(id NodeID) time.Time {
 		if id == n.opts.ID {
 			return n.now
 		}

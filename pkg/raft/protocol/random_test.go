@@ -1,7 +1,10 @@
 package protocol
 
 import (
+	"bytes"
+	"crypto/sha256"
 	"fmt"
+	"io"
 	"testing"
 	"time"
 )
@@ -23,8 +26,24 @@ func TestRandomRuns(t *testing.T) {
 	}
 }
 
+// TestRandomRuns_Replay: a seed is all that a run depends on, to the last message and event and their order.
+func TestRandomRuns_Replay(t *testing.T) {
+	for seed := range uint64(2) {
+		first, again := sha256.New(), sha256.New()
+		tracedRun(t, seed, nil, first)
+		tracedRun(t, seed, nil, again)
+		if !bytes.Equal(first.Sum(nil), again.Sum(nil)) {
+			t.Errorf("two runs of seed %d differ", seed)
+		}
+	}
+}
+
 // randomRun is one run; it returns how many snapshots were restored.
 func randomRun(t testing.TB, seed uint64, change func(*Options)) int {
+	return tracedRun(t, seed, change, nil)
+}
+
+func tracedRun(t testing.TB, seed uint64, change func(*Options), trace io.Writer) int {
 	small := func(o *Options) {
 		o.SnapshotKeep = []int{-1, 2}[seed/2%2] // logs are short: keep next to nothing
 		if change != nil {
@@ -32,6 +51,7 @@ func randomRun(t testing.TB, seed uint64, change func(*Options)) int {
 		}
 	}
 	c := newGrowingCluster(t, seed, 3+2*int(seed%2), 2, small)
+	c.trace = trace
 	c.faults.loss = []float64{0, 0.05, 0.2}[c.rand.IntN(3)]
 	c.faults.dup = []float64{0, 0.1}[c.rand.IntN(2)]
 	c.faults.delay = []time.Duration{time.Millisecond, 30 * time.Millisecond, 300 * time.Millisecond}[c.rand.IntN(3)]

@@ -86,7 +86,7 @@ func (n *Node) finishReads() {
 	if n.role != Leader || len(n.reads.pending) == 0 {
 		return
 	}
-	confirmed := majorityValue(n.config(), func(id NodeID) uint64 {
+	confirmed := majorityValue(n.members.halves, func(id NodeID) uint64 {
 		if id == n.opts.ID {
 			return n.reads.round
 		}
@@ -158,9 +158,22 @@ func (n *Node) forwardReads() {
 }
 
 func (n *Node) handleReadIndexReply(m Message, reply ReadIndexReply) {
-	if m.Ticket != n.reads.askedFor {
+	current := m.Ticket == n.reads.askedFor
+	if current {
+		n.endAskedReads(reply)
+	}
+	if n.seesHigherTerm(reply.Term) || !current {
 		return
 	}
+	if reply.Success && reply.Term == n.hard.Term && m.From == n.leader {
+		n.leaderCommit = max(n.leaderCommit, reply.LeaderCommit)
+		n.followCommit()
+	}
+	n.forwardReads()
+}
+
+// endAskedReads ends the reads that the request which is out was sent for.
+func (n *Node) endAskedReads(reply ReadIndexReply) {
 	asked := n.reads.asked
 	n.reads.asked, n.reads.askedFor = nil, 0
 	for _, id := range asked {
@@ -170,14 +183,6 @@ func (n *Node) handleReadIndexReply(m Message, reply ReadIndexReply) {
 			n.endRead(id, 0, ErrNotLeader)
 		}
 	}
-	if n.seesHigherTerm(reply.Term) {
-		return
-	}
-	if reply.Success && reply.Term == n.hard.Term && m.From == n.leader {
-		n.leaderCommit = max(n.leaderCommit, reply.LeaderCommit)
-		n.followCommit()
-	}
-	n.forwardReads()
 }
 
 // forwardFailed ends the reads whose request to the leader was lost.

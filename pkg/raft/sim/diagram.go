@@ -16,16 +16,17 @@ const (
 // for the clients, time downwards, messages as arrows from where they left to where they arrived. What did not matter to
 // the run's end is left out: first what is not in its past by happens-before, at last the oldest.
 func Diagram(steps []Step, nodes []protocol.NodeID) string {
-	steps = readable(steps)
-	story := newStory(steps, nodes)
+	story := newStory(readable(steps), nodes)
 	story.relate()
-	kept := story.worth(1)
-	for _, short := range []bool{false, true} {
-		if lines := newDrawing(story, kept, short).lines(); len(lines) <= pageLines {
+	for _, try := range []struct {
+		rank, lines int
+		short       bool
+	}{{1, pageLines * 2 / 5, false}, {2, pageLines, false}, {2, pageLines, true}} {
+		if lines := newDrawing(story, story.worth(try.rank), try.short).lines(); len(lines) <= try.lines {
 			return strings.Join(lines, "\n") + "\n"
 		}
 	}
-	for {
+	for kept := story.worth(2); ; {
 		lines := newDrawing(story, kept, true).lines()
 		excess := len(lines) - pageLines
 		if excess <= 0 {
@@ -35,15 +36,25 @@ func Diagram(steps []Step, nodes []protocol.NodeID) string {
 	}
 }
 
-// readable are the steps with texts that cannot break a line.
+// readable are the steps with texts that cannot break a line, the broken promise at their end: what its instant still
+// brought led to it.
 func readable(steps []Step) []Step {
-	clean := make([]Step, len(steps))
-	for i, step := range steps {
+	clean := make([]Step, 0, len(steps))
+	var end []Step
+	for _, step := range steps {
 		step.Text = plain(step.Text)
 		step.Node, step.From = protocol.NodeID(plain(string(step.Node))), protocol.NodeID(plain(string(step.From)))
-		clean[i] = step
+		switch {
+		case len(end) > 0 && step.At > end[0].At:
+			continue
+		case step.Kind == Broken && len(end) == 0:
+			step.Text = positionsAsEntries(step.Text)
+			end = []Step{step}
+		case step.Kind != Broken:
+			clean = append(clean, step)
+		}
 	}
-	return clean
+	return append(clean, end...)
 }
 
 // legend explains a drawing's signs in one line.

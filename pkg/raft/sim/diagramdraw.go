@@ -172,6 +172,9 @@ func (d *drawing) row(m *moment) {
 func (m *moment) ends() (from, to protocol.NodeID, label string) {
 	switch m.Kind {
 	case Delivered, Lost:
+		if len(m.effects) > 0 && strings.HasPrefix(m.Text, "pre-vote") {
+			return m.Node, m.Node, "" // who grants that matters little
+		}
 		return m.From, m.Node, m.Text
 	case Asked:
 		return "", m.Node, m.Text

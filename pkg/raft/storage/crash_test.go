@@ -172,29 +172,13 @@ func TestCrash_AtEveryStep(t *testing.T) {
 func TestCrash_ManyLives(t *testing.T) {
 	done := map[string]int{}
 	for seed := range uint64(20) {
-		rng, d, files := rand.New(rand.NewPCG(seed, 1)), newDriver(seed), vfs.NewMem()
-		live := func(operations, steps int) {
-			c := &crasher{left: steps, rng: rng}
-			files.Fault = c.fault
-			log, found, err := Open(testOptions(files))
-			if err == nil {
-				if err := d.adopt(log, found.State); err != nil {
-					t.Fatalf("seed %d: %v", seed, err)
-				}
-				for i := 0; i < operations && err == nil; i++ {
-					err = d.step()
-				}
-				_ = log.Close()
-			}
-			if err != nil && !errors.Is(err, errCrashed) {
-				t.Fatalf("seed %d: %v", seed, err)
-			}
+		d, err := lives(seed, 30, testOptions, func(rng *rand.Rand) trouble {
+			c := &crasher{left: rng.IntN(80), rng: rng}
+			return trouble{c.fault, vfs.Loss(rng.IntN(int(vfs.Losses)))}
+		})
+		if err != nil {
+			t.Fatalf("seed %d: %v", seed, err)
 		}
-		for range 30 {
-			live(20, rng.IntN(80))
-			files = files.Crash(vfs.Loss(rng.IntN(int(vfs.Losses))), rng)
-		}
-		live(1, 1<<30)
 		if d.acked.last() < 10 {
 			t.Fatalf("seed %d: index %d: the test is vacuous", seed, d.acked.last())
 		}

@@ -14,12 +14,14 @@ import (
 // keptBuffer is the largest encoding buffer that is kept between calls.
 const keptBuffer = 4 << 20
 
+// lateSync is how many bytes the mutant ack-before-fsync lets lie in the page cache.
+const lateSync = 16 << 10
+
 // Log is an open data directory.
 type Log struct {
 	options Options
 	volume  *volume
 	lock    io.Closer
-	mutant  mutant
 
 	// disk makes Persist and Close take turns. It is held over I/O on purpose: it guards the files
 	// themselves and all fields below, and only who must wait for the disk takes it.
@@ -81,6 +83,12 @@ func (l *Log) Persist(batches ...protocol.Persist) error {
 
 // write makes a group durable in as few batches as may be.
 func (l *Log) write(g group) error {
+	if l.options.Mutation.Is("term-after-entries") && g.install == nil && len(g.entries) > 0 && g.hard != l.hard {
+		if err := l.write(group{hard: l.hard, entries: g.entries}); err != nil {
+			return err
+		}
+		g.entries = nil
+	}
 	if g.install != nil {
 		// A segment of its own lets all before it go.
 		if err := l.roll(); err != nil {
@@ -142,7 +150,7 @@ func (l *Log) append(b batch) error {
 	l.offset += int64(len(buf))
 	l.hard = hard
 	l.follow(b)
-	if l.mutant.postpones(l) {
+	if l.options.Mutation.Is("ack-before-fsync") && l.offset%lateSync > int64(len(buf)) {
 		return nil
 	}
 	return l.commit()
@@ -171,10 +179,14 @@ func (l *Log) follow(b batch) {
 
 // commit makes what was written durable and says so in the mark.
 func (l *Log) commit() error {
-	if err := l.volume.sync(l.segment, l.offset); err != nil {
+	err := l.volume.sync(l.segment, l.offset)
+	if err != nil && l.options.Mutation.Is("fsync-retry") {
+		err = l.volume.sync(l.segment, l.offset)
+	}
+	if err != nil {
 		return err
 	}
-	if l.fresh {
+	if l.fresh && !l.options.Mutation.Is("dir-not-synced") {
 		if err := l.volume.syncDir(logDir); err != nil {
 			return err
 		}
@@ -206,8 +218,10 @@ func (l *Log) publish() {
 
 // roll begins the next segment. The one before is synced whole, because each batch was.
 func (l *Log) roll() error {
-	if err := l.mutant.settle(l); err != nil {
-		return err
+	if l.options.Mutation.Is("ack-before-fsync") {
+		if err := l.commit(); err != nil {
+			return err
+		}
 	}
 	next, err := l.volume.create(segmentName(l.number + 1))
 	if err != nil {
@@ -232,7 +246,6 @@ func (l *Log) fail(cause error) error {
 // Close waits for a running Persist and lets go of the directory. Persist fails with ErrClosed after
 // it, unless the log has failed already: then both return that error. A second Close closes nothing.
 func (l *Log) Close() error {
-	l.mutant.stop(l)
 	l.disk.Lock()
 	defer l.disk.Unlock()
 	failed := l.err

@@ -32,7 +32,7 @@ func open(o Options) (log *Log, found Recovered, err error) {
 	if err != nil {
 		return nil, Recovered{}, err
 	}
-	v := &volume{fs: o.FS, dir: dir, observe: o.Observe, metrics: o.Metrics}
+	v := &volume{fs: o.FS, dir: dir, observe: o.Observe, metrics: o.Metrics, mutation: o.Mutation}
 	for _, name := range []string{".", logDir, snapDir} {
 		if err := v.makeDir(v.path(name)); err != nil {
 			return nil, Recovered{}, err

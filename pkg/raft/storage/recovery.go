@@ -189,6 +189,10 @@ func (r *recovery) judge(bad int64, damage error, last bool) error {
 	t := &r.tail
 	name := t.segment.name
 	switch {
+	case r.volume.mutation.Is("torn-tail-fatal"):
+		return r.volume.corrupt(name, bad, damage)
+	case r.volume.mutation.Is("bad-middle-cut") && last:
+		return nil
 	case !last:
 		return r.volume.corrupt(name, bad, fmt.Errorf("%w (and a segment follows)", damage))
 	case r.mark.covers(t.number, bad):

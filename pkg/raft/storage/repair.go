@@ -18,6 +18,10 @@ func isTornCopy(name string) bool { return strings.Contains(name, tornInfix) }
 func (r *recovery) repair() (Recovered, error) {
 	t := &r.tail
 	found := Recovered{State: r.state, DirectoryID: r.directory.String()}
+	if r.volume.mutation.Is("torn-tail-append") && t.end > 0 {
+		t.end = t.size
+		return found, errors.Join(r.volume.sync(t.segment, t.end), r.volume.syncDir(logDir), r.volume.syncDir("."))
+	}
 	if torn := t.size - t.end; torn > 0 {
 		copied, err := r.copyTear()
 		if err != nil {

@@ -124,8 +124,10 @@ func (s *snapshots) publish(d *draft) error {
 	if err := s.volume.rename(d.file.name, snapshotName(d.meta)); err != nil {
 		return err
 	}
-	if err := s.volume.syncDir(snapDir); err != nil {
-		return err
+	if !s.volume.mutation.Is("dir-not-synced") {
+		if err := s.volume.syncDir(snapDir); err != nil {
+			return err
+		}
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()

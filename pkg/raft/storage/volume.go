@@ -10,6 +10,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"whitewater/pkg/raft/protocol"
 )
 
 const (
@@ -25,9 +27,10 @@ const (
 
 // volume is the data directory: file operations by names relative to it, each durable step reported.
 type volume struct {
-	fs      FS
-	dir     string
-	metrics *Metrics // may be nil
+	fs       FS
+	dir      string
+	metrics  *Metrics // may be nil
+	mutation protocol.Mutation
 
 	observing sync.Mutex   // makes calls of observe take turns
 	observe   func(FileOp) // may be nil

@@ -53,6 +53,22 @@ func leaseAfterTransfer(t testing.TB, seed uint64, change func(*Options)) {
 	c.run(5 * time.Second)
 }
 
+// TestLease_EndsInAPause: a leader that stood still looks at the time before it serves a read.
+func TestLease_EndsInAPause(t *testing.T) { leaseAfterPause(t, 1, nil) }
+
+// leaseAfterPause lets a leader stand still until another has committed more, then reads from it before anything else
+// reaches it.
+func leaseAfterPause(t testing.TB, seed uint64, change func(*Options)) {
+	c, leader := elected(t, seed, 3, 0, leasing(change))
+	c.nodes[leader].up = false
+	next := c.awaitLeader(10*time.Second, leader)
+	c.propose(next, "newer")
+	c.run(time.Second)
+	c.nodes[leader].up = true
+	c.read(leader)
+	c.run(5 * time.Second)
+}
+
 // TestLease_KeepsItsWordOverARestart: a follower that was started anew votes for nobody until what it may have promised is
 // over.
 func TestLease_KeepsItsWordOverARestart(t *testing.T) {

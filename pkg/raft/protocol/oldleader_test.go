@@ -50,3 +50,29 @@ func deafLeader(t testing.TB, seed uint64, change func(*Options)) {
 		c.fail("%s still leads term %d, and its peers have told it of a later one", old, c.nodes[old].hard.Term)
 	}
 }
+
+// TestLeader_IsReplacedWhenItDies: nobody protects a leader that is not heard any more.
+func TestLeader_IsReplacedWhenItDies(t *testing.T) { deadLeader(t, 1, nil) }
+
+// deadLeader cuts a leader off for good.
+func deadLeader(t testing.TB, seed uint64, change func(*Options)) {
+	c := newCluster(t, seed, 3, change)
+	old := c.awaitLeader(10*time.Second, "")
+	c.run(time.Second)
+	c.isolate(old, true)
+	c.awaitLeader(10*time.Second, old)
+}
+
+// TestLeader_KeepsItsPeace: an idle leader sends heartbeats and nothing else.
+func TestLeader_KeepsItsPeace(t *testing.T) { idleLeader(t, 1, nil) }
+
+// idleLeader counts what a leader sends while there is nothing to do.
+func idleLeader(t testing.TB, seed uint64, change func(*Options)) {
+	c, leader := elected(t, seed, 3, 0, change)
+	c.run(time.Second)
+	before := c.nodes[leader].tickets
+	c.run(time.Second)
+	if sent := c.nodes[leader].tickets - before; sent > 2*9 { // one in 120 ms to each peer
+		c.fail("%s sent %d requests in a second", leader, sent)
+	}
+}

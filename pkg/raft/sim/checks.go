@@ -21,8 +21,10 @@ const (
 	Linearizable    = "Linearizable"
 	HeartbeatLimit  = "HeartbeatLimit"
 	Liveness        = "Liveness"
+	Calm            = "Calm"
 	Convergence     = "Convergence"
 	NoPanic         = "NoPanic"
+	Deterministic   = "Deterministic"
 )
 
 // Check is one promise that every run is held to.
@@ -52,6 +54,8 @@ var Checks = []Check{
 	{Linearizable, "all answers together fit some order of the operations, each between its call and its return", "once, at the end"},
 	{HeartbeatLimit, "no node sends a peer more than ten heartbeats in any second", "each heartbeat"},
 	{Liveness, "once a majority is healed something commits in time, whatever the rest does", "the end of the faults"},
+	{Calm, "a healed majority that has a leader keeps it, whatever the rest does (thesis §4.2.3, §9.6)", "the end of the faults"},
 	{Convergence, "once all is healed every member holds and applies the same, and every client gets its answer", "the end"},
+	{Deterministic, "two runs of a plan do the same", "the end of the second"},
 	{NoPanic, "no node breaks its own invariants", "each input"},
 }

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"cmp"
 	"math/rand/v2"
 	"slices"
 	"time"
@@ -32,9 +33,9 @@ func Draw(seed uint64) Plan {
 			SegmentBytes:    one(r, int64(2048), 8192, 1<<20),
 			MaxBatch:        one(r, 0, 0, 1, 3),
 			MaxInflight:     one(r, 0, 0, 1, 8),
-			LeaseReads:      r.IntN(5) == 0,
+			LeaseReads:      r.IntN(4) == 0,
 		},
-		Clients: 2 + r.IntN(4),
+		Clients: one(r, 2, 4, 8, 16),
 	}
 	if p.Nodes+p.Spares > 7 {
 		p.Spares = 0
@@ -42,16 +43,20 @@ func Draw(seed uint64) Plan {
 	if p.Network.Delay > 50*time.Millisecond {
 		p.Tuning.LeaseReads = false // hardly a lease would live
 	}
+	if r.IntN(8) == 0 { // then nothing is promised while some node disturbs
+		p.Tuning.DisablePreVote, p.Tuning.LeaseReads, p.Broken = true, false, false
+	}
 	p.drawRequests(stream(seed, "requests", 0))
 	p.drawFaults(stream(seed, "faults", 0))
 	return p
 }
 
-// drawRequests has clients ask for something five to ten times a second in all, of few keys.
+// drawRequests has clients ask for something five to ten times a second in all, of few keys, and go on while the cluster
+// is healed.
 func (p *Plan) drawRequests(r *rand.Rand) {
-	gap := between(r, 200*time.Millisecond, 400*time.Millisecond)
+	gap := between(r, 150*time.Millisecond, 350*time.Millisecond)
 	keys, reads := 2+r.IntN(6), one(r, 0.2, 0.5, 0.8)
-	for at := time.Second; at < p.Duration; at += upTo(r, gap) {
+	for at := time.Second; at < p.Duration+settleTime+calmTime; at += upTo(r, gap) {
 		request := Request{At: at, Client: r.IntN(p.Clients), Key: r.IntN(keys)}
 		if r.Float64() < reads {
 			request.Kind = Get
@@ -85,6 +90,51 @@ var weights = []struct {
 	{Wipe, 1},
 }
 
+// stories are faults that show little apart and much one behind the other, with the times between them; each says what
+// Raft must not do then.
+var stories = [][]Fault{
+	// A leader with a tail that nobody else has comes back just as the one that committed elsewhere goes: the tail is not
+	// to win for being long.
+	{
+		{Kind: Isolate, Target: leading, For: 1800 * time.Millisecond},
+		{Kind: Isolate, Target: leading, At: 1790 * time.Millisecond, For: 2 * time.Second},
+	},
+	// A leader that stood still is to know that others may have gone on.
+	{{Kind: Pause, Target: leading, For: 2 * time.Second}},
+	// Two leaders change the members, neither with a majority at first.
+	{
+		{Kind: Members},
+		{Kind: Isolate, Target: leading, At: 3 * time.Millisecond, For: 3 * time.Second},
+		{Kind: Members, At: 1500 * time.Millisecond},
+		{Kind: Isolate, Target: leading, At: 1520 * time.Millisecond, For: 3 * time.Second},
+		{Kind: Members, At: 3200 * time.Millisecond},
+	},
+	// What one node acknowledged must survive its power, when it and a laggard are the majority.
+	{
+		{Kind: Isolate, Target: Target{Node: 0}, For: time.Second},
+		{Kind: Power, Target: Target{Node: 1}, At: 900 * time.Millisecond, For: 50 * time.Millisecond},
+		{Kind: Isolate, Target: leading, At: 990 * time.Millisecond, For: 2 * time.Second},
+	},
+	// Restarts faster than elections.
+	{
+		{Kind: Kill, Target: leading, For: 30 * time.Millisecond},
+		{Kind: Power, Target: Target{Node: 1}, At: 200 * time.Millisecond, For: 30 * time.Millisecond},
+		{Kind: Kill, Target: Target{Node: 2}, At: 400 * time.Millisecond, For: 30 * time.Millisecond},
+		{Kind: Kill, Target: Target{Node: 0}, At: 600 * time.Millisecond, For: 30 * time.Millisecond},
+		{Kind: Power, Target: leading, At: time.Second, For: 30 * time.Millisecond},
+	},
+	// Disks that fail and then lose their power.
+	{
+		{Kind: FailSync, Target: leading, For: 20 * time.Millisecond},
+		{Kind: Power, Target: leading, At: 300 * time.Millisecond, For: 50 * time.Millisecond},
+		{Kind: FailSync, Target: Target{Node: 1}, At: 400 * time.Millisecond, For: 20 * time.Millisecond},
+		{Kind: Power, Target: Target{Node: 1}, At: 900 * time.Millisecond, For: 50 * time.Millisecond},
+		{Kind: Isolate, Target: leading, At: 950 * time.Millisecond, For: time.Second},
+	},
+}
+
+var leading = Target{Leader: true}
+
 // drawFaults draws which kinds are on, how close together they come, and then each.
 func (p *Plan) drawFaults(r *rand.Rand) {
 	var kinds []FaultKind
@@ -97,9 +147,30 @@ func (p *Plan) drawFaults(r *rand.Rand) {
 		kinds = []FaultKind{Kill}
 	}
 	gap := one(r, 500*time.Millisecond, 2*time.Second, 4*time.Second)
+	tell := one(r, 0, 0.1, 0.5)
 	for at := time.Second; at < p.Duration; at += upTo(r, 2*gap) {
+		if r.Float64() < tell {
+			at = p.drawStory(r, at)
+			continue
+		}
 		p.Faults = append(p.Faults, p.drawFault(r, at, one(r, kinds...)))
 	}
+	slices.SortStableFunc(p.Faults, func(a, b Fault) int { return cmp.Compare(a.At, b.At) })
+}
+
+// drawStory adds a story, told somewhat faster or slower and with the nodes in another order.
+func (p *Plan) drawStory(r *rand.Rand, at time.Duration) (end time.Duration) {
+	end = at
+	shift, pace := r.IntN(p.Nodes), 0.7+0.6*r.Float64()
+	for _, f := range one(r, stories...) {
+		f.At = at + time.Duration(pace*float64(f.At))
+		f.For = time.Duration(pace * float64(f.For))
+		f.Target.Node = (f.Target.Node + shift) % p.Nodes
+		f.Pick = r.Uint64()
+		end = max(end, f.At)
+		p.Faults = append(p.Faults, f)
+	}
+	return end
 }
 
 func (p *Plan) drawFault(r *rand.Rand, at time.Duration, kind FaultKind) Fault {

@@ -14,7 +14,11 @@ import (
 const (
 	electionTimeout = 600 * time.Millisecond
 	liveLimit       = 20 * electionTimeout
+	settleTime      = 5 * electionTimeout
+	calmTime        = 10 * electionTimeout
 	convergeLimit   = 100 * electionTimeout
+
+	mostChanges = 1 // of leaders in calmTime
 )
 
 // heal ends the faults for one majority only, and wants a commit in time: the rest stays broken, and some of it goes on
@@ -46,10 +50,20 @@ func (r *run) heal() {
 	probe := newClient(r, len(r.clients))
 	r.clients = append(r.clients, probe)
 	probe.ask(Request{Kind: Put})
-	if !r.advance(liveLimit, probe.idle) && r.failure == nil {
+	if !r.advance(liveLimit, probe.idle) {
 		r.broken(Liveness, "nothing commits within %v although %s can all reach one another\n%s", liveLimit, strings.Join(names, ", "), r.liveness.explain())
+		return
 	}
 	r.counts["live ms"] = int((r.now - r.liveness.began) / time.Millisecond)
+	if !r.plan.Tuning.DisablePreVote {
+		r.advance(settleTime, never)
+		r.liveness.begin(core)
+		r.advance(calmTime, never)
+		if changes := r.liveness.changes(); changes > mostChanges {
+			r.broken(Calm, "%s lost their leader %s in %v although all of them can reach one another\n%s", strings.Join(names, ", "), times(changes), calmTime, r.liveness.explain())
+		}
+	}
+	r.liveness.open = false
 }
 
 // drawCore draws who is healed: as few nodes as make up a majority of every configuration that some node goes by.
@@ -161,6 +175,17 @@ func (r *run) agree() bool {
 
 // disagreement tells what each node and client waits for.
 func (r *run) disagreement() string {
+	lines := []string{r.standings()}
+	for _, c := range r.clients {
+		if c.op != nil {
+			lines = append(lines, fmt.Sprintf("%s waits since %v for #%d %s %s", c.name(), c.began, c.op.ID, c.op.Kind, c.op.Key))
+		}
+	}
+	return strings.Join(lines, "\n")
+}
+
+// standings tells where each node stands.
+func (r *run) standings() string {
 	var lines []string
 	for _, s := range r.servers {
 		if !s.up {
@@ -170,11 +195,6 @@ func (r *run) disagreement() string {
 		st := s.Status()
 		lines = append(lines, fmt.Sprintf("%s: %v of term %d, leader %q, log ends at %d.%d, committed %d, applied %d, members %v",
 			s.id, st.Role, st.Term, st.Leader, st.LastTerm, st.LastIndex, st.CommitIndex, st.AppliedIndex, st.Configuration))
-	}
-	for _, c := range r.clients {
-		if c.op != nil {
-			lines = append(lines, fmt.Sprintf("%s waits since %v for #%d %s %s", c.name(), c.began, c.op.ID, c.op.Kind, c.op.Key))
-		}
 	}
 	return strings.Join(lines, "\n")
 }

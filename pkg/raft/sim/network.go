@@ -126,7 +126,11 @@ func (n *network) arrive(from, to *server, life int, sent time.Duration, m proto
 		to.tickets++
 		to.pending[to.tickets] = pending{from, life, m.Ticket, p}
 		m.Ticket = to.tickets
+		before := to.Deadline()
 		to.input(func(now time.Time) protocol.Output { return to.Receive(now, m) })
+		if to.up && to.Deadline().After(before) {
+			n.r.liveness.putOff(to, m)
+		}
 	})
 }
 

@@ -12,11 +12,12 @@ import (
 type oracle struct {
 	r *run
 
-	leaders   map[protocol.Term]protocol.NodeID
-	entries   map[protocol.Position]entryRecord
-	committed []protocol.Entry // by index, from 1 at 0
-	directory map[string]*witness
-	acks      map[ackKey]protocol.Index // the highest index acknowledged to the leader of a term
+	leaders    map[protocol.Term]protocol.NodeID
+	candidates map[protocol.Term]protocol.NodeID // one that campaigned in it
+	entries    map[protocol.Position]entryRecord
+	committed  []protocol.Entry // by index, from 1 at 0
+	directory  map[string]*witness
+	acks       map[ackKey]protocol.Index // the highest index acknowledged to the leader of a term
 
 	effects map[effectKey]Effect    // that took place
 	at      []effectAt              // what each index did, by index from 1 at 0
@@ -61,7 +62,7 @@ type seen struct {
 
 func newOracle(r *run) oracle {
 	return oracle{
-		r: r, leaders: map[protocol.Term]protocol.NodeID{}, entries: map[protocol.Position]entryRecord{},
+		r: r, leaders: map[protocol.Term]protocol.NodeID{}, candidates: map[protocol.Term]protocol.NodeID{}, entries: map[protocol.Position]entryRecord{},
 		directory: map[string]*witness{}, acks: map[ackKey]protocol.Index{}, effects: map[effectKey]Effect{},
 		digests: map[protocol.Index]seen{}, refused: map[effectKey]bool{}, beats: map[[2]protocol.NodeID]*beats{},
 	}

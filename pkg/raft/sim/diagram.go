@@ -48,7 +48,8 @@ func readable(steps []Step) []Step {
 		case len(end) > 0 && step.At > end[0].At:
 			continue
 		case step.Kind == Broken && len(end) == 0:
-			step.Text = positionsAsEntries(step.Text)
+			check, _, _ := strings.Cut(step.Text, ":")
+			step.Text = strings.Replace(positionsAsEntries(step.Text), ": "+check+": ", ": ", 1)
 			end = []Step{step}
 		case step.Kind != Broken:
 			clean = append(clean, step)

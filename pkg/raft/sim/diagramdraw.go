@@ -50,7 +50,6 @@ func newDrawing(s *story, kept []int, short bool) *drawing {
 	}
 	for _, i := range kept { // short names everywhere or nowhere
 		from, to, label := s.moments[i].ends()
-		label, _, _ = strings.Cut(label, ",")
 		d.short = d.short || from != to && shortNames.Replace(label) != label && max(d.at[from]-d.at[to], d.at[to]-d.at[from])-2 < length(label)
 	}
 	return d
@@ -141,9 +140,6 @@ func (d *drawing) row(m *moment) {
 		d.time = stamp
 	}
 	effects := strings.Join(m.effects, ", ")
-	if m.times > 1 {
-		effects = strings.TrimSpace(effects + fmt.Sprintf(" (%d times)", m.times))
-	}
 	from, to, label := m.ends()
 	switch {
 	case m.Node == "" && (m.Kind == Faulted || m.Kind == Phase):
@@ -175,13 +171,22 @@ func (m *moment) ends() (from, to protocol.NodeID, label string) {
 		if len(m.effects) > 0 && strings.HasPrefix(m.Text, "pre-vote") {
 			return m.Node, m.Node, "" // who grants that matters little
 		}
-		return m.From, m.Node, m.Text
+		return m.From, m.Node, m.label()
 	case Asked:
-		return "", m.Node, m.Text
+		return "", m.Node, m.label()
 	case Answered:
-		return m.Node, "", m.Text
+		return m.Node, "", m.label()
 	}
 	return m.Node, m.Node, ""
+}
+
+// label is a message without its details.
+func (m *moment) label() string {
+	label, _, _ := strings.Cut(m.Text, ",")
+	if m.times > 1 {
+		label += fmt.Sprintf(" ×%d", m.times)
+	}
+	return label
 }
 
 // arrow draws from one column to another, and the effects right of the latter; it returns those that have no room there.
@@ -193,7 +198,6 @@ func (d *drawing) arrow(line canvasLine, from, to int, label, effects string, lo
 	if lost {
 		head = 'x'
 	}
-	label, _, _ = strings.Cut(label, ",")
 	if d.short {
 		label = shortNames.Replace(label)
 	}

@@ -176,6 +176,7 @@ func (s *story) sift(m *moment) []string {
 			s.turn(m.Node, leads)
 		case "down":
 			s.turn(m.Node, down)
+			was = down
 		case "append":
 			s.tell(m.Node, effect)
 			if n := len(telling); n > 0 {

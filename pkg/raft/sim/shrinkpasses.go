@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"cmp"
 	"slices"
 	"time"
 )
@@ -206,7 +207,13 @@ func (s *shrinker) easeFaults() {
 			s.acceptAsIs(p)
 		}
 	}
-	for i := range s.plan.Requests {
+	p := s.plan
+	p.Requests = slices.Clone(p.Requests)
+	for i := range p.Requests {
+		p.Requests[i].Kind = Put
+	}
+	s.acceptAsIs(p)
+	for i := range min(2*coarse, len(s.plan.Requests)) {
 		p := s.plan
 		p.Requests = slices.Clone(p.Requests)
 		p.Requests[i].Kind = Put
@@ -214,7 +221,7 @@ func (s *shrinker) easeFaults() {
 	}
 }
 
-// closeGaps moves what happens, and all behind it, to an earlier time.
+// closeGaps moves what happens after a pause, and all behind it, to an earlier time; the longest pauses first.
 func (s *shrinker) closeGaps() {
 	var times []time.Duration
 	for _, f := range s.plan.Faults {
@@ -224,19 +231,22 @@ func (s *shrinker) closeGaps() {
 		times = append(times, r.At)
 	}
 	slices.Sort(times)
-	shifted := time.Duration(0) // so far, of those that are left
-	before := time.Duration(0)
-	for _, at := range slices.Compact(times) {
-		at -= shifted
-		gap := at - before
+	times = append([]time.Duration{0}, slices.Compact(times)...)
+	gaps := make([]int, len(times)-1) // the i-th is before times[i+1]
+	for i := range gaps {
+		gaps[i] = i
+	}
+	slices.SortStableFunc(gaps, func(i, j int) int { return cmp.Compare(times[j+1]-times[j], times[i+1]-times[i]) })
+	for _, i := range gaps[:min(2*coarse, len(gaps))] {
+		gap := times[i+1] - times[i]
 		for _, by := range []time.Duration{gap, gap / 2, gap / 4} {
-			if by = by.Truncate(time.Millisecond); by >= 20*time.Millisecond && s.acceptAsIs(earlier(s.plan, at, by)) {
-				at -= by
-				shifted += by
+			if by = by.Truncate(time.Millisecond); by >= 20*time.Millisecond && s.acceptAsIs(earlier(s.plan, times[i+1], by)) {
+				for j := i + 1; j < len(times); j++ {
+					times[j] -= by
+				}
 				break
 			}
 		}
-		before = at
 	}
 }
 

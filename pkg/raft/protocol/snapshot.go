@@ -177,7 +177,7 @@ func (n *Node) ChunkStored(chunk Chunk, next int64, complete bool) Output {
 // install puts a leader's snapshot in the place of the log, none of which is known to agree with it.
 func (n *Node) install(meta SnapshotMeta) {
 	n.forget(meta)
-	if n.opts.Mutation.Is("term-falls") {
+	if meta.Term < n.hard.Term && n.opts.Mutation.Is("term-falls") {
 		n.saveHardState(HardState{Term: meta.Term})
 	}
 	n.snapshot, n.restore = meta, meta

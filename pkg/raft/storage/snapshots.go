@@ -226,7 +226,7 @@ func (l *Log) SaveSnapshot(at protocol.SnapshotMeta, write func(io.Writer) error
 
 // fill writes a draft and publishes it, or discards it.
 func (s *snapshots) fill(d *draft, write func(io.Writer) error) error {
-	buffered := bufio.NewWriterSize(draftWriter{s, d}, 4*snapBlockBytes)
+	buffered := bufio.NewWriterSize(draftWriter{s, d}, snapBlockBytes)
 	err := write(buffered)
 	if err == nil {
 		err = buffered.Flush()

@@ -30,7 +30,7 @@ func (s *story) relate() {
 	waited := map[protocol.NodeID]string{} // a node's next change that answers add up to
 	for i := len(s.moments) - 1; i >= 0; i-- {
 		m := s.moments[i]
-		m.named, m.aside = m.in(names), m.asideOf(names)
+		m.named, m.aside, m.telling = m.in(names), m.asideOf(names), names.stuck && len(m.entries) == 0
 		m.judge(i == len(s.moments)-2, horizon, waited)
 		for _, effect := range m.effects {
 			switch word(effect, 0) {
@@ -131,6 +131,8 @@ func (m *moment) rank() int {
 		return 4
 	case m.named:
 		return 3
+	case m.telling && (m.Kind == Delivered || m.Kind == Changed):
+		return 2
 	case m.Kind == Asked, m.Kind == Answered && (second == "refused" || second == "unknown"):
 		return 0
 	case m.Kind == Lost, m.Kind == Delivered && len(m.effects) == 0:

@@ -34,6 +34,7 @@ type moment struct {
 	past    bool      // the end may follow from it
 	named   bool      // the end's text speaks of it
 	aside   bool      // it is of entries alone, and the end's text of others
+	telling bool      // the end is that nothing happens, and this may be why
 }
 
 // sign is how a node's column looks from a moment on.

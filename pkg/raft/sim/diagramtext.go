@@ -56,13 +56,14 @@ type mentions struct {
 	indexes    []uint64
 	nodes      []protocol.NodeID
 	elections  bool // it is of votes and terms; entries do not matter
+	stuck      bool // it is of what does not happen: what changes nothing matters
 }
 
 var (
 	anOperation = regexp.MustCompile(`#\d+`)
 	aTerm       = regexp.MustCompile(`\bt(?:erm )?(\d+)\b`)
 	anIndex     = regexp.MustCompile(`(?:^| )(\d+)(?:@\d+)?(?:$|[ ,:)])`)
-	noIndex     = regexp.MustCompile(`(term|operation|session|sends \S+) \d+|\d+ heartbeats`)
+	noIndex     = regexp.MustCompile(`(term|operation|session|sends \S+) \d+|\d+ (heartbeats|times)`)
 )
 
 // mentioned finds what of the last step's text can be found again in the texts of others.
@@ -81,7 +82,8 @@ func mentioned(text string) mentions {
 		}
 	}
 	check, _, _ := strings.Cut(text, ":")
-	m.elections = slices.Contains([]string{ElectionSafety, VoteOnce, TermMonotonic, TermAdopted}, check) && len(m.indexes) == 0
+	m.stuck = slices.Contains([]string{Liveness, Calm, Convergence, HeartbeatLimit}, check)
+	m.elections = m.stuck || slices.Contains([]string{ElectionSafety, VoteOnce, TermMonotonic, TermAdopted}, check) && len(m.indexes) == 0
 	return m
 }
 

@@ -42,7 +42,7 @@ func encodeValue(b *bytes.Buffer, v reflect.Value) error {
 		b.WriteByte('{')
 		between := ""
 		for i := range v.NumField() {
-			if v.Field(i).IsZero() {
+			if f := v.Field(i); f.IsZero() || f.Kind() == reflect.Slice && f.Len() == 0 {
 				continue
 			}
 			fmt.Fprintf(b, "%s%q:", between, v.Type().Field(i).Name)

@@ -73,15 +73,20 @@ var passes = []struct {
 // otherSeeds are what a plan is tried with that no longer fails: what it left out has moved the fates of the rest.
 var otherSeeds = []uint64{1, 2, 3}
 
+// manySeeds are for changes that move everything and are worth it.
+var manySeeds = []uint64{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12}
+
 // accept takes a plan over if it breaks the same promise, under its own seed or another.
-func (s *shrinker) accept(p Plan) bool {
+func (s *shrinker) accept(p Plan) bool { return s.acceptUnder(p, otherSeeds) }
+
+func (s *shrinker) acceptUnder(p Plan, seeds []uint64) bool {
 	if reflect.DeepEqual(p, s.plan) {
 		return false
 	}
 	if s.acceptAsIs(p) {
 		return true
 	}
-	for _, seed := range otherSeeds {
+	for _, seed := range seeds {
 		p.Seed = seed
 		if s.acceptAsIs(p) {
 			return true

@@ -75,14 +75,14 @@ const leastNodes = 3
 // dropNodes tries smaller clusters.
 func (s *shrinker) dropNodes() {
 	for _, nodes := range []int{leastNodes, 5} {
-		if s.plan.Nodes > nodes && s.accept(resized(s.plan, nodes, 0)) {
+		if s.plan.Nodes > nodes && s.acceptUnder(resized(s.plan, nodes, 0), manySeeds) {
 			break
 		}
 	}
 	for s.plan.Spares > 0 && (s.accept(resized(s.plan, s.plan.Nodes, 0)) || s.accept(resized(s.plan, s.plan.Nodes, s.plan.Spares-1))) {
 	}
 	for node := s.plan.Nodes - 1; node >= 0 && s.plan.Nodes > leastNodes; node-- {
-		s.accept(withoutNode(s.plan, node))
+		s.acceptUnder(withoutNode(s.plan, node), manySeeds)
 	}
 	for s.plan.Clients > 1 && (s.accept(withClients(s.plan, 1)) || s.accept(withClients(s.plan, s.plan.Clients-1))) {
 	}

@@ -51,6 +51,9 @@ func (d *disk) use(fs *vfs.Mem) {
 func (d *disk) change(step vfs.Step) (keep int, err error) {
 	if d.crashIn > 0 && !d.dead {
 		d.crashIn--
+		if d.crashIn == 0 && d.crash == Kill && step.Op == vfs.OpSync {
+			d.crashIn++ // the kernel ends a sync whose caller is gone
+		}
 		if d.crashIn == 0 {
 			d.dead = true
 			if len(step.Data) > 0 {

@@ -163,7 +163,7 @@ func (r *run) agree() bool {
 	}
 	last := leader.LastIndex()
 	for _, id := range leader.Configuration().IDs() {
-		if s := r.byID[id]; !s.up || s.AppliedIndex() != last || s.CommitIndex() != last {
+		if s := r.byID[id]; !s.up || s.AppliedIndex() != last || s.CommitIndex() != last || len(s.writes) > 0 {
 			return false
 		}
 	}

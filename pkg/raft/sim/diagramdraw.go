@@ -208,7 +208,7 @@ func (d *drawing) arrow(line canvasLine, from, to int, label, effects string, lo
 			effects = ""
 		}
 	} else if length(effects)+2 <= space {
-		line.put(low+1, effects)
+		line.put(low+1, effects+" ") // over a column that ends there
 		low += length(effects) + 2
 		effects = ""
 	}

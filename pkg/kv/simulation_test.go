@@ -1,124 +1,90 @@
 package kv
 
 import (
+	"encoding/json"
 	"flag"
 	"fmt"
-	"runtime"
-	"sync"
+	"os"
 	"testing"
-	"time"
 
 	"whitewater/pkg/raft/sim"
 )
 
 var (
-	simSeed  = flag.Uint64("sim.seed", 1, "`seed` of the first simulated cluster")
-	simSeeds = flag.Uint64("sim.seeds", 0, "`number` of simulated clusters, each under a seed of its own; 0: 20, or 5 in short tests")
-	simTwice = flag.Bool("sim.twice", false, "run each seed twice: both runs must be the same")
+	simSeed   = flag.Uint64("sim.seed", 1, "`seed` of the first simulated cluster")
+	simSeeds  = flag.Uint64("sim.seeds", 0, "`number` of simulated clusters, each under a seed of its own; 0: 20, or 5 in short tests")
+	simTwice  = flag.Bool("sim.twice", false, "run each seed twice: both runs must be the same")
+	simShrink = flag.Bool("sim.shrink", false, "reduce the plan of a failing seed to the least that still fails, and draw it")
+	simPlan   = flag.String("sim.plan", "", "run the plan in this `file` and draw it, instead of seeds")
 )
 
-// simulation runs seeds on all cores.
-type simulation struct {
-	first, count uint64
-	twice        bool
-	run          func(seed uint64) sim.Report
+// shrinkRuns is how often a failing plan may be run while it is reduced.
+const shrinkRuns = 4000
 
-	mu     sync.Mutex // guards the rest
-	next   uint64     // seeds handed out
-	failed []failedSeed
-	seeds  int // run
-	events int
-	hours  float64
-}
-
-// failedSeed is one whose run broke a promise.
-type failedSeed struct {
-	seed uint64
-	what string
-}
-
-// TestSimulation runs clusters whose state machine is the real one.
+// TestSimulation runs clusters whose state machine is the real one, and holds each to every promise.
 func TestSimulation(t *testing.T) {
-	s := simulation{first: *simSeed, count: *simSeeds, twice: *simTwice, run: func(seed uint64) sim.Report {
-		return sim.Run(sim.Options{Service: simulated{}}, sim.Draw(seed))
-	}}
-	if s.count == 0 {
-		s.count = 20
+	options := simulatedOptions()
+	if *simPlan != "" {
+		simulateFile(t, options, *simPlan)
+		return
+	}
+	count := *simSeeds
+	if count == 0 {
+		count = 20
 		if testing.Short() {
-			s.count = 5
+			count = 5
 		}
 	}
-	began := time.Now()
-	s.all()
-	t.Log(s.pace(time.Since(began)))
-	if first, ok := s.worst(); ok {
-		t.Fatalf("seed %d: %s\nrun it again: go test ./pkg/kv -run '^TestSimulation$' -v -sim.seed %d -sim.seeds 1",
-			first.seed, first.what, first.seed)
+	failed, totals := firstFailure(sim.Campaign{Options: options, First: *simSeed, Seeds: count, Twice: *simTwice})
+	t.Log(totals)
+	if totals.Counts["undecided"] > 0 {
+		t.Errorf("%d histories were too hard to judge: fewer clients, or more keys, make them easier", totals.Counts["undecided"])
+	}
+	if failed == nil {
+		return
+	}
+	f := failed.Failure
+	t.Errorf("seed %d, at %v: %s: %s\nrun it again: %s -sim.seed %d -sim.seeds 1\nreduce and draw it: the same with -sim.shrink",
+		failed.Plan.Seed, f.At, f.Check, f.Message, simulationCommand, failed.Plan.Seed)
+	if *simShrink {
+		plan, report := sim.Shrink(options, failed.Plan, shrinkRuns, func(progress string) { t.Log(progress) })
+		t.Log(reduced(t, options, plan, report))
 	}
 }
 
-// all runs the seeds, and none above one that failed: of those that fail the lowest is always found.
-func (s *simulation) all() {
-	var workers sync.WaitGroup
-	for range runtime.GOMAXPROCS(0) {
-		workers.Go(func() {
-			for {
-				seed, ok := s.take()
-				if !ok {
-					return
-				}
-				s.one(seed)
-			}
-		})
-	}
-	workers.Wait()
-}
-
-func (s *simulation) take() (seed uint64, ok bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.next == s.count || len(s.failed) > 0 {
-		return 0, false
-	}
-	s.next++
-	return s.first + s.next - 1, true
-}
-
-func (s *simulation) one(seed uint64) {
-	reports := []sim.Report{s.run(seed)}
-	if s.twice {
-		reports = append(reports, s.run(seed))
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.seeds++
-	for _, r := range reports {
-		s.events += r.Events
-		s.hours += r.Simulated.Hours()
-	}
-	switch again := reports[len(reports)-1]; {
-	case reports[0].Failure != nil:
-		f := reports[0].Failure
-		s.failed = append(s.failed, failedSeed{seed, fmt.Sprintf("%s, at %v: %s", f.Check, f.At, f.Message)})
-	case again.Digest != reports[0].Digest:
-		s.failed = append(s.failed, failedSeed{seed, fmt.Sprintf("two runs differ: digests %x, %x", reports[0].Digest, again.Digest)})
-	}
-}
-
-// worst is the lowest seed that failed.
-func (s *simulation) worst() (worst failedSeed, any bool) {
-	for _, f := range s.failed {
-		if !any || f.seed < worst.seed {
-			worst, any = f, true
+// firstFailure runs a campaign up to its first failing seed, which is the lowest of all that fail; nil: none does.
+func firstFailure(c sim.Campaign) (first *sim.Report, totals sim.Totals) {
+	c.Each = func(r sim.Report) bool {
+		if r.Failure != nil && (first == nil || r.Plan.Seed < first.Plan.Seed) {
+			first = &r
 		}
+		return r.Failure == nil
 	}
-	return worst, any
+	totals = c.Run()
+	return first, totals
 }
 
-// pace says how much was run in a time.
-func (s *simulation) pace(took time.Duration) string {
-	cores := runtime.GOMAXPROCS(0)
-	return fmt.Sprintf("%d seeds in %v: %.1f seeds/s, %.1f simulated cluster-hours per minute, %.0f checked events per second and core",
-		s.seeds, took.Round(time.Millisecond), float64(s.seeds)/took.Seconds(), s.hours/took.Minutes(),
-		float64(s.events)/took.Seconds()/float64(cores))
+// reduced shows what is left of a plan, and how to run that again.
+func reduced(t *testing.T, options sim.Options, plan sim.Plan, report sim.Report) string {
+	text, err := json.MarshalIndent(plan, "", "  ")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return fmt.Sprintf("%s\nthe reduced plan breaks %s; to run it again, write this to a file: %s -sim.plan FILE\n%s",
+		sim.Replay(options, plan), report.Failure.Check, simulationCommand, text)
+}
+
+func simulateFile(t *testing.T, options sim.Options, file string) {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	plan, err := sim.ParsePlan(text)
+	if err != nil {
+		t.Fatalf("%s: %v", file, err)
+	}
+	if report := sim.Run(options, plan); report.Failure != nil {
+		t.Errorf("%s: %s: %s", file, report.Failure.Check, report.Failure.Message)
+	}
+	t.Log(sim.Replay(options, plan))
 }

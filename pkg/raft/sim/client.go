@@ -24,9 +24,6 @@ type client struct {
 	attempt int // of all; an answer to an earlier one still counts
 }
 
-// opIDs leave room for a client's number.
-const opIDs = 1 << 20
-
 func newClient(r *run, index int) *client {
 	return &client{r: r, index: index, rand: stream(r.plan.Seed, "client", uint64(index))}
 }
@@ -42,14 +39,14 @@ func (c *client) ask(request Request) {
 // idle reports whether all that was asked is answered.
 func (c *client) idle() bool { return c.op == nil && len(c.queue) == 0 }
 
-// next begins the next operation, of which the first is to open a session.
+// next begins the next operation; before the first write it opens a session.
 func (c *client) next() {
 	if c.op != nil || len(c.queue) == 0 {
 		return
 	}
-	op := Operation{ID: uint64(c.index)*opIDs + uint64(c.attempt) + 1, Client: c.index, Kind: Open}
-	if c.session != "" {
-		request := c.queue[0]
+	c.r.operations++
+	op := Operation{ID: c.r.operations, Client: c.index, Kind: Open}
+	if request := c.queue[0]; c.session != "" || request.Kind == Get {
 		c.queue = c.queue[1:]
 		op.Kind, op.Key = request.Kind, fmt.Sprintf("k%d", request.Key)
 		if op.Kind != Get {

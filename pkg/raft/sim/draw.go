@@ -33,6 +33,7 @@ func Draw(seed uint64) Plan {
 			SegmentBytes:    one(r, int64(2048), 8192, 1<<20),
 			MaxBatch:        one(r, 0, 0, 1, 3),
 			MaxInflight:     one(r, 0, 0, 1, 8),
+			MaxPendingBytes: one(r, 0, 0, 0, 2048),
 			LeaseReads:      r.IntN(4) == 0,
 		},
 		Clients: one(r, 2, 4, 8, 16),
@@ -51,12 +52,16 @@ func Draw(seed uint64) Plan {
 	return p
 }
 
-// drawRequests has clients ask for something five to ten times a second in all, of few keys, and go on while the cluster
-// is healed.
+// drawRequests has clients ask for something five to ten times a second in all, of few keys, and mostly go on while the
+// cluster is healed.
 func (p *Plan) drawRequests(r *rand.Rand) {
 	gap := between(r, 150*time.Millisecond, 350*time.Millisecond)
 	keys, reads := 2+r.IntN(6), one(r, 0.2, 0.5, 0.8)
-	for at := time.Second; at < p.Duration+settleTime+calmTime; at += upTo(r, gap) {
+	end := p.Duration
+	if r.IntN(4) > 0 { // else clients are quiet then, but for one that looks whether the cluster serves it
+		end += settleTime + calmTime
+	}
+	for at := time.Second; at < end; at += upTo(r, gap) {
 		request := Request{At: at, Client: r.IntN(p.Clients), Key: r.IntN(keys)}
 		if r.Float64() < reads {
 			request.Kind = Get
@@ -108,6 +113,14 @@ var stories = [][]Fault{
 		{Kind: Members, At: 1500 * time.Millisecond},
 		{Kind: Isolate, Target: leading, At: 1520 * time.Millisecond, For: 3 * time.Second},
 		{Kind: Members, At: 3200 * time.Millisecond},
+	},
+	// Two leaders remove one member each. Neither of their majorities may do without the other's.
+	{
+		{Kind: Isolate, Target: leading, For: 2600 * time.Millisecond},
+		{Kind: Remove, Other: Target{Node: 0}, At: time.Millisecond},
+		{Kind: Isolate, Target: Target{Node: 1}, At: 1500 * time.Millisecond, For: 1080 * time.Millisecond},
+		{Kind: Remove, Other: Target{Node: 2}, At: 1600 * time.Millisecond},
+		{Kind: Isolate, Target: leading, At: 2590 * time.Millisecond, For: 3 * time.Second},
 	},
 	// What one node acknowledged must survive its power, when it and a laggard are the majority.
 	{
@@ -166,6 +179,7 @@ func (p *Plan) drawStory(r *rand.Rand, at time.Duration) (end time.Duration) {
 		f.At = at + time.Duration(pace*float64(f.At))
 		f.For = time.Duration(pace * float64(f.For))
 		f.Target.Node = (f.Target.Node + shift) % p.Nodes
+		f.Other.Node = (f.Other.Node + shift) % p.Nodes
 		f.Pick = r.Uint64()
 		end = max(end, f.At)
 		p.Faults = append(p.Faults, f)

@@ -3,6 +3,7 @@ package sim
 import (
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"time"
 
 	"whitewater/pkg/raft/protocol"
@@ -10,11 +11,10 @@ import (
 
 // faults does to a cluster what a plan says, and ends it again.
 type faults struct {
-	r       *run
-	over    bool // the cluster is being healed: nothing new begins
-	ongoing int
-	ends    []func() // of those in force, by when they began
-	wiped   *server  // lost its disk and is still a member under its old directory
+	r     *run
+	over  bool     // the cluster is being healed: nothing new begins
+	ends  []func() // of those in force, by when they began
+	wiped *server  // lost its disk and is still a member under its old directory
 }
 
 func newFaults(r *run) faults { return faults{r: r} }
@@ -46,6 +46,8 @@ func (f *faults) strike(fault Fault) {
 		f.transfer(other)
 	case Members:
 		f.changeMembers(rand.New(rand.NewPCG(fault.Pick, 1)))
+	case Remove:
+		f.remove(other)
 	case Wipe:
 		f.wipe(target)
 	default:
@@ -159,7 +161,7 @@ func (f *faults) disturb(fault Fault, target, other *server) {
 		set = func(by int) { n.slow[target.id] += by }
 	case Split, Bridge:
 		sides := f.sides(fault.Pick)
-		text = fmt.Sprintf("%s %v", fault.Kind, sides)
+		text = fmt.Sprintf("%s %s", fault.Kind, f.sidesText(sides, target, fault.Kind == Bridge))
 		set = func(by int) {
 			for i, a := range f.r.servers {
 				for j, b := range f.r.servers[:i] {
@@ -187,6 +189,21 @@ func (f *faults) sides(pick uint64) []int {
 		}
 	}
 	return sides
+}
+
+// sidesText names who is on which side, and who on both.
+func (f *faults) sidesText(sides []int, shared *server, bridge bool) string {
+	var names [2][]string
+	for i, s := range f.r.servers {
+		if !bridge || s != shared {
+			names[sides[i]] = append(names[sides[i]], string(s.id))
+		}
+	}
+	text := strings.Join(names[0], " ") + " | " + strings.Join(names[1], " ")
+	if bridge {
+		text += ", over " + string(shared.id)
+	}
+	return text
 }
 
 func (f *faults) transfer(to *server) {

@@ -49,6 +49,7 @@ func (r *run) heal() {
 	r.liveness.begin(core)
 	probe := newClient(r, len(r.clients))
 	r.clients = append(r.clients, probe)
+	probe.ask(Request{Kind: Get}) // before any write: a leader of few words has to serve it too
 	probe.ask(Request{Kind: Put})
 	if !r.advance(liveLimit, probe.idle) {
 		r.broken(Liveness, "nothing commits within %v although %s can all reach one another\n%s", liveLimit, strings.Join(names, ", "), r.liveness.explain())

@@ -47,6 +47,17 @@ func (f *faults) changeMembers(r *rand.Rand) {
 	f.ask(leader, change)
 }
 
+// remove has the leader remove a member.
+func (f *faults) remove(s *server) {
+	leader := f.r.leader()
+	if leader == nil || leader.paused || f.wiped != nil {
+		return
+	}
+	if c := leader.Configuration(); len(c.Members) > 2 {
+		f.ask(leader, protocol.Change{Remove: []protocol.NodeID{s.id}})
+	}
+}
+
 // ask gives the leader a change of members.
 func (f *faults) ask(leader *server, change protocol.Change) {
 	leader.input(func(now time.Time) protocol.Output {

@@ -81,7 +81,7 @@ func (o *oracle) of(s *server) *witness {
 func (o *oracle) stepped(s *server, before protocol.Checkpoint) {
 	o.r.events++
 	if err := s.Check(before); err != nil {
-		o.r.broken(checkOf(err), "%s: %v", s.id, err)
+		o.r.broken(checkOf(err), "%s: %s", s.id, strings.TrimPrefix(err.Error(), panicCheck(err)+": "))
 	}
 	o.r.digest.add(uint64(o.r.now), uint64(s.index), uint64(s.Term()), uint64(s.Role()), uint64(s.CommitIndex()))
 }

@@ -29,6 +29,7 @@ type Tuning struct {
 	SegmentBytes    int64
 	MaxBatch        int
 	MaxInflight     int
+	MaxPendingBytes int
 	LeaseReads      bool
 	DisablePreVote  bool // with stickiness and check-quorum
 }
@@ -75,6 +76,7 @@ const (
 	Snapshot  FaultKind = "snapshot"   // Target takes one
 	Transfer  FaultKind = "transfer"   // the leader hands over to Other
 	Members   FaultKind = "members"    // the leader changes the members, as Pick draws
+	Remove    FaultKind = "remove"     // the leader removes Other from the members
 	Wipe      FaultKind = "wipe"       // Target loses its disk, where a majority of others remains, and is added again
 )
 

@@ -170,6 +170,7 @@ func (p Plan) Validate() error {
 	v.within("Tuning.SegmentBytes", int(p.Tuning.SegmentBytes), 0, math.MaxInt32)
 	v.within("Tuning.MaxBatch", p.Tuning.MaxBatch, 0, math.MaxInt32)
 	v.within("Tuning.MaxInflight", p.Tuning.MaxInflight, 0, math.MaxInt32)
+	v.within("Tuning.MaxPendingBytes", p.Tuning.MaxPendingBytes, 0, math.MaxInt32)
 	v.within("Tuning.SnapshotKeep", p.Tuning.SnapshotKeep, math.MinInt32, math.MaxInt32)
 	v.share("Network.Loss", p.Network.Loss)
 	v.share("Network.Duplicate", p.Network.Duplicate)
@@ -204,7 +205,7 @@ func (p Plan) Validate() error {
 var (
 	requestKinds = []OperationKind{Put, Append, Create, Delete, Get}
 	faultKinds   = []FaultKind{
-		Kill, Power, FailSync, StallDisk, Pause, Cut, OneWay, Isolate, Deafen, Split, Bridge, Slow, Snapshot, Transfer, Members, Wipe,
+		Kill, Power, FailSync, StallDisk, Pause, Cut, OneWay, Isolate, Deafen, Split, Bridge, Slow, Snapshot, Transfer, Members, Remove, Wipe,
 	}
 )
 

@@ -61,6 +61,7 @@ func (p Plan) settings() []string {
 	say(t.ChunkBytes != 0, "chunks of %d bytes", t.ChunkBytes)
 	say(t.SegmentBytes != 0, "segments of %d bytes", t.SegmentBytes)
 	say(t.MaxBatch != 0, "batches of %d", t.MaxBatch)
+	say(t.MaxPendingBytes != 0, "%d bytes of proposals at a time", t.MaxPendingBytes)
 	say(t.MaxInflight != 0, "%d batches under way", t.MaxInflight)
 	say(t.LeaseReads, "reads by lease")
 	say(t.DisablePreVote, "no pre-vote")

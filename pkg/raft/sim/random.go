@@ -41,9 +41,3 @@ func (d *digest) add(values ...uint64) {
 	}
 	*d = digest(h)
 }
-
-func (d *digest) text(s string) {
-	for i := range len(s) {
-		d.add(uint64(s[i]))
-	}
-}

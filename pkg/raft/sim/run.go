@@ -24,10 +24,11 @@ type run struct {
 	history  history
 	faults   faults
 
-	digest  digest
-	events  int
-	counts  map[string]int
-	failure *Failure // the first; nothing happens after it
+	digest     digest
+	operations uint64 // begun
+	events     int
+	counts     map[string]int
+	failure    *Failure // the first; nothing happens after it
 }
 
 // Run runs a cluster as plan says and judges it. It is one function of its arguments: no clock, no goroutine, no other

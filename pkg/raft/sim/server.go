@@ -125,7 +125,7 @@ func (s *server) options(found storage.Recovered) protocol.Options {
 	return protocol.Options{
 		ID: s.id, Members: found.Bootstrap, Rand: rand.New(rand.NewPCG(s.rand.Uint64(), 1)),
 		Identity: protocol.Identity{Directory: found.DirectoryID, Address: "at " + string(s.id)},
-		MaxBatch: t.MaxBatch, MaxInflight: t.MaxInflight, SnapshotKeep: t.SnapshotKeep, LeaseReads: t.LeaseReads,
+		MaxBatch: t.MaxBatch, MaxInflight: t.MaxInflight, MaxPendingBytes: t.MaxPendingBytes, SnapshotKeep: t.SnapshotKeep, LeaseReads: t.LeaseReads,
 		DisablePreVote: t.DisablePreVote, DisableStickiness: t.DisablePreVote, DisableCheckQuorum: t.DisablePreVote,
 		Mutation: s.r.o.Mutation,
 	}

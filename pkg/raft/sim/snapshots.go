@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -54,6 +55,9 @@ func (s *server) storeChunk(chunk protocol.Chunk) {
 	})
 }
 
+// defaultChunk is the data in one InstallSnapshot.
+const defaultChunk = 256 << 10
+
 // chunk fills a request with the data it is to carry.
 func (s *server) chunk(request protocol.InstallSnapshotRequest) (protocol.InstallSnapshotRequest, error) {
 	meta := request.Meta()
@@ -65,7 +69,8 @@ func (s *server) chunk(request protocol.InstallSnapshotRequest) (protocol.Instal
 		return request, err
 	}
 	defer reader.Close()
-	request.Data = make([]byte, min(int64(s.r.plan.Tuning.ChunkBytes), meta.Size-request.Offset))
+	chunk := cmp.Or(int64(s.r.plan.Tuning.ChunkBytes), defaultChunk)
+	request.Data = make([]byte, min(chunk, meta.Size-request.Offset))
 	request.Done = request.Offset+int64(len(request.Data)) == meta.Size
 	if _, err := reader.ReadAt(request.Data, request.Offset); err != nil && !errors.Is(err, io.EOF) {
 		s.later(0, func() { s.storageFailed(fmt.Sprintf("read the snapshot at %v", meta.Position), err) })

@@ -293,6 +293,53 @@ func replaceBehindBacks(t testing.TB, seed uint64, change func(*Options)) {
 	c.run(5 * time.Second)
 }
 
+// TestChange_TwoLeadersRemoveOneEach is the erratum of 2015: two leaders begin from one configuration, and neither has
+// committed anything in its own term. One removal is committed; the other must not lead to a leader without it.
+func TestChange_TwoLeadersRemoveOneEach(t *testing.T) {
+	tried := 0
+	for seed := range uint64(10) {
+		if removeBehindBacks(t, seed, nil) {
+			tried++
+		}
+	}
+	if tried == 0 {
+		t.Error("no seed came as far as two removals")
+	}
+}
+
+// removeBehindBacks has a leader that is cut off remove one of four, and the next leader remove that one, unknown to one
+// voter; then it leaves the first leader and that voter to themselves. It tells whether it came that far.
+func removeBehindBacks(t testing.TB, seed uint64, change func(*Options)) bool {
+	c, first := elected(t, seed, 4, 0, change)
+	gone := c.ids[(slices.Index(c.ids, first)+1)%4]
+	c.isolate(first, true)
+	c.change(first, remove(gone))
+	var voter, candidate NodeID
+	c.runUntil(10*time.Second, func() bool {
+		for _, id := range c.ids {
+			s := c.nodes[id]
+			if votes := s.hard.VotedFor; id != first && id != gone && votes != "" && votes != first && votes != id {
+				voter, candidate = id, votes
+				return true
+			}
+		}
+		return false
+	})
+	c.faults.cut[[2]NodeID{candidate, voter}] = true // it has voted, and gets nothing of what its candidate appends
+	if c.awaitLeader(10*time.Second, first) != candidate || !c.change(candidate, remove(first)) {
+		return false
+	}
+	c.run(300 * time.Millisecond)
+	for _, id := range c.ids {
+		c.isolate(id, id != first && id != voter)
+	}
+	c.faults.cut[[2]NodeID{first, voter}], c.faults.cut[[2]NodeID{voter, first}] = false, false
+	c.run(10 * time.Second)
+	clear(c.faults.cut)
+	c.awaitCommit(10 * time.Second)
+	return true
+}
+
 // TestDirectories_AForgottenFounderGivesNoMajority: what is committed stays, though one of two who held it lost its disk
 // and was started as if nothing had happened.
 func TestDirectories_AForgottenFounderGivesNoMajority(t *testing.T) {

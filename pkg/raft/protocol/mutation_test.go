@@ -53,6 +53,8 @@ func bareRun(tb testing.TB, seed uint64, change func(*Options)) {
 
 func helpedRun(tb testing.TB, seed uint64, change func(*Options)) { randomRun(tb, seed, change) }
 
+func removalsRun(tb testing.TB, seed uint64, change func(*Options)) { removeBehindBacks(tb, seed, change) }
+
 func lostDiskRun(tb testing.TB, seed uint64, change func(*Options)) { lostDisk(tb, seed, change) }
 
 // TestMutants: the checks of the test cluster catch rules that this package can break, each by what it promises.
@@ -66,6 +68,7 @@ func TestMutants(t *testing.T) {
 		{"read-unconfirmed", "read got index", cutOffReads},
 		{"no-step-down", "term", deafLeader}, // a later one was shown, or is led elsewhere
 		{"no-joint", "LeaderCompleteness", replaceBehindBacks},
+		{"member-before-noop", "LeaderCompleteness", removalsRun},
 		{"stranger-counts", "LeaderCompleteness", lostDiskRun},
 		{"lease-outlives-transfer", "read got index", leaseAfterTransfer},
 		{"vote-cleared", "ElectionSafety", bareRun},
@@ -110,6 +113,7 @@ func TestMutants_None(t *testing.T) {
 		deadLeader(tb, seed, change)
 		idleLeader(tb, seed, change)
 		replaceBehindBacks(tb, seed, change)
+		removeBehindBacks(tb, seed, change)
 		lostDisk(tb, seed, change)
 	})
 	if message != "" {

@@ -53,7 +53,9 @@ func bareRun(tb testing.TB, seed uint64, change func(*Options)) {
 
 func helpedRun(tb testing.TB, seed uint64, change func(*Options)) { randomRun(tb, seed, change) }
 
-func removalsRun(tb testing.TB, seed uint64, change func(*Options)) { removeBehindBacks(tb, seed, change) }
+func removalsRun(tb testing.TB, seed uint64, change func(*Options)) {
+	removeBehindBacks(tb, seed, change)
+}
 
 func lostDiskRun(tb testing.TB, seed uint64, change func(*Options)) { lostDisk(tb, seed, change) }
 

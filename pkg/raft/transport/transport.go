@@ -26,6 +26,7 @@ type Options struct {
 	Limits      wire.Limits   // see there
 	Logger      *slog.Logger  // nil discards
 	Metrics     *Metrics      // nil: none
+	Mutation    protocol.Mutation
 }
 
 // Transport carries requests to peers and from them. It is a raft.Transport.
@@ -37,6 +38,7 @@ type Transport struct {
 	receiver Receiver // set by Serve, before any connection
 
 	mu       sync.Mutex // guards all down to closed
+	used     used
 	links    map[protocol.NodeID]*link
 	mistakes map[protocol.NodeID]error // told already: why calls to a peer are in vain
 	closed   bool
@@ -80,6 +82,11 @@ func (t *Transport) newClient(id protocol.NodeID, address string, metrics wire.C
 func (t *Transport) Call(ctx context.Context, to protocol.NodeID, request protocol.Body, written func()) (protocol.Body, error) {
 	reply, err := t.call(ctx, to, request, written)
 	t.note(to, err)
+	if err == nil && t.opts.Mutation.Is("reply-reused") {
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		reply = t.used.reuse(to, reply)
+	}
 	return reply, err
 }
 

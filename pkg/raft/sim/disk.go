@@ -3,7 +3,10 @@ package sim
 import (
 	"errors"
 	"io"
+	"maps"
 	"math/rand/v2"
+	"path"
+	"slices"
 	"time"
 
 	"whitewater/pkg/raft/protocol"
@@ -25,6 +28,7 @@ type disk struct {
 	again    time.Duration // after which the process is started again then
 
 	stalledTo time.Duration
+	rotten    bool // a bit was flipped
 }
 
 // dataDir is a node's data directory, on a disk of its own.
@@ -90,7 +94,24 @@ func (d *disk) lose(how FaultKind) {
 }
 
 // replace puts an empty disk in the place of a lost one.
-func (d *disk) replace() { d.use(vfs.NewMem()) }
+func (d *disk) replace() {
+	d.use(vfs.NewMem())
+	d.rotten = false
+}
+
+// rot flips one bit of one segment of the log.
+func (d *disk) rot(r *rand.Rand) {
+	files := d.fs.Contents(dataDir + "/log")
+	names := slices.DeleteFunc(slices.Sorted(maps.Keys(files)), func(name string) bool { return path.Ext(name) != ".log" || len(files[name]) == 0 })
+	if len(names) == 0 {
+		return
+	}
+	name := one(r, names...)
+	data := []byte(files[name])
+	data[r.IntN(len(data))] ^= 1 << r.IntN(8)
+	d.fs.Put(name, data)
+	d.rotten = true
+}
 
 // random is where ids are drawn from.
 func (d *disk) random() io.Reader { return randomBytes{d.rand} }

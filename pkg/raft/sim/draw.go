@@ -33,7 +33,7 @@ func Draw(seed uint64) Plan {
 			SegmentBytes:    one(r, int64(2048), 8192, 1<<20),
 			MaxBatch:        one(r, 0, 0, 1, 3),
 			MaxInflight:     one(r, 0, 0, 1, 8),
-			MaxPendingBytes: one(r, 0, 0, 0, 2048),
+			MaxPendingBytes: one(r, 0, 0, 0, 256),
 			LeaseReads:      r.IntN(4) == 0,
 		},
 		Clients: one(r, 2, 4, 8, 16),
@@ -56,7 +56,7 @@ func Draw(seed uint64) Plan {
 // cluster is healed.
 func (p *Plan) drawRequests(r *rand.Rand) {
 	gap := between(r, 150*time.Millisecond, 350*time.Millisecond)
-	keys, reads := 2+r.IntN(6), one(r, 0.2, 0.5, 0.8)
+	keys, reads := max(2+r.IntN(6), p.Clients/2), one(r, 0.2, 0.5, 0.8) // a key that many wait for is hard to judge
 	end := p.Duration
 	if r.IntN(4) > 0 { // else clients are quiet then, but for one that looks whether the cluster serves it
 		end += settleTime + calmTime
@@ -92,6 +92,7 @@ var weights = []struct {
 	{Snapshot, 2},
 	{Transfer, 2},
 	{Members, 4},
+	{Flip, 1},
 	{Wipe, 1},
 }
 
@@ -104,8 +105,11 @@ var stories = [][]Fault{
 		{Kind: Isolate, Target: leading, For: 1800 * time.Millisecond},
 		{Kind: Isolate, Target: leading, At: 1790 * time.Millisecond, For: 2 * time.Second},
 	},
-	// A leader that stood still is to know that others may have gone on.
-	{{Kind: Pause, Target: leading, For: 2 * time.Second}},
+	// A leader that hands over to a node which is gone takes writes again.
+	{
+		{Kind: Isolate, Target: Target{Node: 0}, For: 4 * time.Second},
+		{Kind: Transfer, Other: Target{Node: 0}, At: time.Millisecond},
+	},
 	// Two leaders change the members, neither with a majority at first.
 	{
 		{Kind: Members},
@@ -146,6 +150,17 @@ var stories = [][]Fault{
 	},
 }
 
+// leaseStories are told to clusters that read by lease.
+var leaseStories = [][]Fault{
+	// A leader that stood still is to know that others may have gone on.
+	{{Kind: Pause, Target: leading, For: 2 * time.Second}},
+	// A leader that told another to campaign is to serve no read by its lease any more.
+	{
+		{Kind: Transfer, Other: Target{Node: 0}},
+		{Kind: Isolate, Target: leading, At: time.Millisecond, For: time.Second},
+	},
+}
+
 var leading = Target{Leader: true}
 
 // drawFaults draws which kinds are on, how close together they come, and then each.
@@ -156,11 +171,14 @@ func (p *Plan) drawFaults(r *rand.Rand) {
 			kinds = append(kinds, slices.Repeat([]FaultKind{w.kind}, w.weight)...)
 		}
 	}
+	if p.Tuning.LeaseReads {
+		kinds = append(kinds, Pause, Pause, Transfer) // a lease is for them to break
+	}
 	if len(kinds) == 0 {
 		kinds = []FaultKind{Kill}
 	}
 	gap := one(r, 500*time.Millisecond, 2*time.Second, 4*time.Second)
-	tell := one(r, 0, 0.1, 0.5)
+	tell := one(r, 0, 0.2, 0.6)
 	for at := time.Second; at < p.Duration; at += upTo(r, 2*gap) {
 		if r.Float64() < tell {
 			at = p.drawStory(r, at)
@@ -175,7 +193,11 @@ func (p *Plan) drawFaults(r *rand.Rand) {
 func (p *Plan) drawStory(r *rand.Rand, at time.Duration) (end time.Duration) {
 	end = at
 	shift, pace := r.IntN(p.Nodes), 0.7+0.6*r.Float64()
-	for _, f := range one(r, stories...) {
+	told := stories
+	if p.Tuning.LeaseReads && r.IntN(2) == 0 {
+		told = leaseStories
+	}
+	for _, f := range one(r, told...) {
 		f.At = at + time.Duration(pace*float64(f.At))
 		f.For = time.Duration(pace * float64(f.For))
 		f.Target.Node = (f.Target.Node + shift) % p.Nodes
@@ -200,6 +222,7 @@ func (p *Plan) drawFault(r *rand.Rand, at time.Duration, kind FaultKind) Fault {
 	}
 	if kind == Pause || kind == StallDisk {
 		f.For = min(f.For, 3*time.Second)
+		f.Target.Leader = r.IntN(2) == 0
 	}
 	return f
 }

@@ -48,6 +48,8 @@ func (f *faults) strike(fault Fault) {
 		f.changeMembers(rand.New(rand.NewPCG(fault.Pick, 1)))
 	case Remove:
 		f.remove(other)
+	case Flip:
+		f.flip(target, rand.New(rand.NewPCG(fault.Pick, 4)))
 	case Wipe:
 		f.wipe(target)
 	default:

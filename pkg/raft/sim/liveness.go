@@ -82,14 +82,18 @@ func (l *liveness) putOff(s *server, m protocol.Message) {
 	}
 }
 
-// changes is how often the healed nodes have lost a leader.
+// changes is how often a healed node has lost its office. One that leads from outside may lose it for good reason.
 func (l *liveness) changes() int {
 	total := 0
-	for _, count := range l.gaveWay {
-		total += count
+	for at, count := range l.gaveWay {
+		if l.r.network.core[at.node] {
+			total += count
+		}
 	}
-	for _, count := range l.lostTouch {
-		total += count
+	for node, count := range l.lostTouch {
+		if l.r.network.core[node] {
+			total += count
+		}
 	}
 	return total
 }

@@ -15,7 +15,7 @@ type network struct {
 	cut   map[[2]protocol.NodeID]int // nothing passes from the first to the second
 	deaf  map[protocol.NodeID]int    // no request reaches it
 	slow  map[protocol.NodeID]int
-	core  map[protocol.NodeID]bool // its links are sound, once it is healed
+	core  map[protocol.NodeID]bool // once it is healed, its links lose only what is cut
 }
 
 // callTimeout is when a request without an answer counts as failed.
@@ -89,10 +89,10 @@ func (n *network) carry(from, to *server, life int, m protocol.Message, p promis
 	if fate.Float64() < set.Late {
 		delay = upTo(fate, 2*callTimeout)
 	}
-	sound := n.core[from.id] && n.core[to.id]
-	switch {
-	case sound:
+	if n.core[from.id] || n.core[to.id] {
 		delay, lost, copies = min(delay, 2*time.Millisecond), false, 1
+	}
+	switch {
 	case n.cut[[2]protocol.NodeID{from.id, to.id}] > 0, n.deaf[to.id] > 0 && isRequest(m.Body):
 		lost = true
 	case n.slow[from.id]+n.slow[to.id] > 0:

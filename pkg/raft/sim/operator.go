@@ -70,12 +70,12 @@ func (f *faults) ask(leader *server, change protocol.Change) {
 	})
 }
 
-// wipe loses a member's disk, one at a time and only where a majority of the others remains; the node comes back with an
-// empty one and waits to be added.
-func (f *faults) wipe(s *server) {
+// expendable reports whether the cluster can do without a member's disk: one at a time, and only where a majority of the
+// others remains.
+func (f *faults) expendable(s *server) bool {
 	leader := f.r.leader()
 	if leader == nil || f.wiped != nil || s.disk.faulted() {
-		return
+		return false
 	}
 	status := leader.Status()
 	m, member := status.Configuration.Member(s.id)
@@ -85,16 +85,37 @@ func (f *faults) wipe(s *server) {
 			voters++
 		}
 	}
-	if !status.ConfigurationCommitted || status.Configuration.Changing() || voters < 3 || !member || m.Directory == "" {
-		return
+	return status.ConfigurationCommitted && !status.Configuration.Changing() && voters >= 3 && member && m.Directory != ""
+}
+
+// wipe loses a member's disk; the node comes back with an empty one and waits to be added.
+func (f *faults) wipe(s *server) {
+	if f.expendable(s) {
+		s.stop("its disk is lost")
+		f.replace(s)
+		s.start()
 	}
-	s.stop("its disk is lost")
+}
+
+func (f *faults) replace(s *server) {
 	s.disk.stopped()
 	s.disk.replace()
 	s.joins = true
 	f.wiped = s
 	f.r.counts["disks lost"]++
 	f.tell("wipe %s", s.id)
+}
+
+// flip starts a node over a log that has rotted. Storage must refuse what it acknowledged and cannot read; the disk is then
+// replaced.
+func (f *faults) flip(s *server, r *rand.Rand) {
+	if !f.expendable(s) {
+		return
+	}
+	s.stop("its log rots")
+	s.disk.lose(Kill)
+	s.disk.rot(r)
+	f.r.counts["bits flipped"]++
 	s.start()
 }
 

@@ -41,8 +41,8 @@ type witness struct {
 }
 
 type ackKey struct {
-	node protocol.NodeID
-	term protocol.Term
+	directory string
+	term      protocol.Term
 }
 
 type effectKey struct {
@@ -188,7 +188,7 @@ func (o *oracle) votes(s *server, term protocol.Term, candidate protocol.NodeID)
 
 // acknowledges notes that a node says its log to be durable up to an index, as the leader of a term has it.
 func (o *oracle) acknowledges(s *server, term protocol.Term, index protocol.Index) {
-	key := ackKey{s.id, term}
+	key := ackKey{s.directory, term}
 	o.acks[key] = max(o.acks[key], index)
 	w := o.of(s)
 	if at, ok := s.TermAt(index); ok && index > w.acked.Index {
@@ -249,8 +249,16 @@ func (o *oracle) committedByMajority(s *server, term protocol.Term, last protoco
 	if last.Term != term {
 		o.r.broken(LeaderCompleteness, "%s commits %v by counting in term %d", s.id, last.Position(), term)
 	}
-	holds := func(id protocol.NodeID) bool { return o.acks[ackKey{id, term}] >= last.Index }
-	if !s.before.Decides(holds) && !s.Configuration().Decides(holds) { // a commit may bring the next configuration about
+	holds := func(c protocol.Configuration) bool {
+		return c.Decides(func(id protocol.NodeID) bool {
+			m, _ := c.Member(id)
+			if m.Directory == "" {
+				m.Directory = o.r.byID[id].directory
+			}
+			return o.acks[ackKey{m.Directory, term}] >= last.Index
+		})
+	}
+	if !holds(s.before) && !holds(s.Configuration()) { // a commit may bring the next configuration about
 		o.r.broken(CommitMajority, "%s commits %v in term %d, and no majority of %v has acknowledged it", s.id, last.Position(), term, s.before)
 	}
 }

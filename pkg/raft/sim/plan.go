@@ -77,6 +77,7 @@ const (
 	Transfer  FaultKind = "transfer"   // the leader hands over to Other
 	Members   FaultKind = "members"    // the leader changes the members, as Pick draws
 	Remove    FaultKind = "remove"     // the leader removes Other from the members
+	Flip      FaultKind = "flip"       // Target starts over a log with one bit flipped, where a majority of others remains
 	Wipe      FaultKind = "wipe"       // Target loses its disk, where a majority of others remains, and is added again
 )
 

@@ -205,7 +205,7 @@ func (p Plan) Validate() error {
 var (
 	requestKinds = []OperationKind{Put, Append, Create, Delete, Get}
 	faultKinds   = []FaultKind{
-		Kill, Power, FailSync, StallDisk, Pause, Cut, OneWay, Isolate, Deafen, Split, Bridge, Slow, Snapshot, Transfer, Members, Remove, Wipe,
+		Kill, Power, FailSync, StallDisk, Pause, Cut, OneWay, Isolate, Deafen, Split, Bridge, Slow, Snapshot, Transfer, Members, Remove, Flip, Wipe,
 	}
 )
 

@@ -117,6 +117,13 @@ func (s *server) notStarted(err error) {
 		s.r.after(between(s.rand, 50*time.Millisecond, time.Second), s.start)
 		return
 	}
+	if corrupt, ok := errors.AsType[*storage.CorruptError](err); ok && s.disk.rotten {
+		s.r.counts["rot refused"]++
+		s.r.tell(Changed, s.id, func() string { return "down, it refuses its log: " + corrupt.Err.Error() })
+		s.r.faults.replace(s)
+		s.start()
+		return
+	}
 	s.r.broken(StorageRecovers, "%s cannot start: %v", s.id, err)
 }
 

@@ -72,7 +72,9 @@ func (r *run) drawCore() []*server {
 	var configs []protocol.Configuration
 	for _, s := range r.servers {
 		if s.Node != nil {
-			configs = append(configs, s.Configuration())
+			c := s.Configuration()
+			c.Joint = c.Joint || c.Changing() // it may go on to be
+			configs = append(configs, c)
 		}
 	}
 	draw := rand.New(rand.NewPCG(r.plan.Core, 3))

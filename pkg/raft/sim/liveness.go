@@ -119,8 +119,8 @@ func (l *liveness) explain() string {
 		}
 	}
 	for _, at := range sorted(l.put) {
-		if count := l.put[at]; count > 1 {
-			line("- %s put off its campaign %s at a %s of %s%s", at.node, times(count), at.message, at.by, l.standing(at.pair))
+		if l.led[at.by] == 0 && l.r.byID[at.by] != l.r.leader() {
+			line("- %s put off its campaign %s for a %s of %s, which did not lead", at.node, times(l.put[at]), at.message, at.by)
 		}
 	}
 	if len(l.campaigns) == 0 {
@@ -169,15 +169,6 @@ func (l *liveness) unheard(s *server) string {
 		}
 	}
 	return ""
-}
-
-// standing says what is odd about a node that waits for another.
-func (l *liveness) standing(p pair) string {
-	s, by := l.r.byID[p.node], l.r.byID[p.by]
-	if !s.up || !by.up || by.Role() == protocol.Leader && by.Term() >= s.Term() {
-		return ""
-	}
-	return fmt.Sprintf(", which does not lead term %d", s.Term())
 }
 
 // sorted are a map's keys in one order.

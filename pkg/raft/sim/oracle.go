@@ -196,8 +196,11 @@ func (o *oracle) acknowledges(s *server, term protocol.Term, index protocol.Inde
 	}
 }
 
-// answered judges what an answer did to who asked.
+// answered judges what an answer did to who asked. What a node says that is known by another directory is not heeded.
 func (o *oracle) answered(s *server, m protocol.Message) {
+	if member, _ := s.before.Member(m.From); member.Directory != "" && member.Directory != o.r.byID[m.From].directory {
+		return
+	}
 	if term := termOf(m.Body); s.up && term > s.Term() {
 		o.r.broken(TermAdopted, "%s was shown term %d by %s and stays in term %d", s.id, term, m.From, s.Term())
 	}

@@ -360,6 +360,9 @@ func (c *cluster) send(m Message) {
 	sender := c.nodes[m.From]
 	life, ticket := sender.life, m.Ticket
 	request := isRequest(m.Body)
+	if reply, ok := m.Body.(InstallSnapshotReply); ok && reply.Installed && sender.durable.Snapshot.Index < sender.snapshot.Index {
+		c.fail("%s acknowledges a snapshot at %d that is not on its disk", m.From, sender.snapshot.Index)
+	}
 	if reply, ok := m.Body.(AppendEntriesReply); ok && reply.ConflictIndex > 0 {
 		c.rejections++
 	}

@@ -90,6 +90,11 @@ func TestMutants(t *testing.T) {
 		{"read-shares-index", "read got index", bareRun},
 		{"read-lease-pause", "read got index", leaseAfterPause},
 		{"transfer-stuck", "", helpedRun},
+		{"read-ack-reused", "nobody confirmed", earlierAnswers},
+		{"prevote-no-log", "raised the term", hopelessCandidate},
+		{"ae-match-falls", "held entry", lateAnswers},
+		{"snap-ack-early", "not on its disk", helpedRun},
+		{"quota-leak", "proposals of 10 bytes were committed", eagerClients},
 	} {
 		t.Run(c.mutant, func(t *testing.T) {
 			message, seed := caught(t, c.mutant, 400, c.scenario)
@@ -114,6 +119,10 @@ func TestMutants_None(t *testing.T) {
 		leaseAfterPause(tb, seed, change)
 		deadLeader(tb, seed, change)
 		idleLeader(tb, seed, change)
+		eagerClients(tb, seed, change)
+		earlierAnswers(tb, seed, change)
+		hopelessCandidate(tb, seed, change)
+		lateAnswers(tb, seed, change)
 		replaceBehindBacks(tb, seed, change)
 		removeBehindBacks(tb, seed, change)
 		lostDisk(tb, seed, change)

@@ -1,6 +1,8 @@
 package protocol
 
 import (
+	"maps"
+	"slices"
 	"testing"
 	"time"
 )
@@ -29,6 +31,26 @@ func cutOffReads(t testing.TB, seed uint64, change func(*Options)) {
 	c.run(time.Second)
 	if c.readsDone > 0 {
 		c.fail("%s served a read without a majority", old)
+	}
+}
+
+// TestRead_NeedsAnswersToLaterRequests: what was sent before a read came says nothing about the time of the read.
+func TestRead_NeedsAnswersToLaterRequests(t *testing.T) { earlierAnswers(t, 1, nil) }
+
+// earlierAnswers reads from a leader that only hears answers to what it sent before.
+func earlierAnswers(t testing.TB, seed uint64, change func(*Options)) {
+	c, leader := elected(t, seed, 3, 0, change)
+	c.faults.delay = 50 * time.Millisecond
+	s := c.nodes[leader]
+	sent := s.tickets
+	c.runUntil(time.Second, func() bool { return s.tickets >= sent+2 })
+	for _, other := range c.ids {
+		c.faults.cut[[2]NodeID{leader, other}] = true
+	}
+	c.read(leader)
+	c.run(300 * time.Millisecond)
+	if c.readsDone > 0 {
+		c.fail("%s served a read that nobody confirmed", leader)
 	}
 }
 
@@ -74,5 +96,57 @@ func idleLeader(t testing.TB, seed uint64, change func(*Options)) {
 	c.run(time.Second)
 	if sent := c.nodes[leader].tickets - before; sent > 2*9 { // one in 120 ms to each peer
 		c.fail("%s sent %d requests in a second", leader, sent)
+	}
+}
+
+// TestLeader_TakesProposalsAgain: what was refused takes no room.
+func TestLeader_TakesProposalsAgain(t *testing.T) { eagerClients(t, 1, nil) }
+
+// eagerClients propose more than the leader may take, again and again, and once more when all of it is committed.
+func eagerClients(t testing.TB, seed uint64, change func(*Options)) {
+	c, leader := elected(t, seed, 3, 0, func(o *Options) {
+		o.MaxPendingBytes = 100
+		if change != nil {
+			change(o)
+		}
+	})
+	before := c.nodes[leader].commitIndex
+	for range 10 {
+		for range 20 {
+			c.propose(leader, "ten bytes.")
+		}
+		c.run(time.Second)
+	}
+	if c.leader() != leader {
+		c.fail("%s leads in place of %s", c.leader(), leader)
+	}
+	if got := c.nodes[leader].commitIndex - before; got != 10*10 {
+		c.fail("%d proposals of 10 bytes were committed, want ten times as many as fit in 100 bytes", got)
+	}
+}
+
+// TestPreVote_NeedsTheLog: nobody raises the term whose log cannot win.
+func TestPreVote_NeedsTheLog(t *testing.T) {
+	for seed := range uint64(10) {
+		hopelessCandidate(t, seed, nil)
+	}
+}
+
+// hopelessCandidate lets the leader die just as a follower is back that lacks what was committed.
+func hopelessCandidate(t testing.TB, seed uint64, change func(*Options)) {
+	c, leader := elected(t, seed, 3, 0, change)
+	late := c.ids[(slices.Index(c.ids, leader)+1)%3]
+	c.isolate(late, true)
+	c.propose(leader, "x")
+	c.run(time.Second)
+	c.crash(leader)
+	c.isolate(late, false)
+	before := maps.Clone(c.votes)
+	next := c.awaitLeader(10*time.Second, leader)
+	c.run(time.Second)
+	for vote, candidate := range c.votes {
+		if candidate == late && before[vote] == "" {
+			c.fail("%s raised the term, without a log to win with: its vote %s; %s leads", late, vote, next)
+		}
 	}
 }

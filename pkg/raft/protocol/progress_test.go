@@ -1,6 +1,7 @@
 package protocol
 
 import (
+	"fmt"
 	"testing"
 	"time"
 )
@@ -132,4 +133,27 @@ func TestSnapshot_ADeadPeerKeepsNobodyWaiting(t *testing.T) {
 	if _, both := chunkTo("n2"); both {
 		t.Error("two are sent snapshots at a time")
 	}
+}
+
+// TestProgress_LateAnswers: what a follower is known to hold does not become less.
+func TestProgress_LateAnswers(t *testing.T) { lateAnswers(t, 1, nil) }
+
+// lateAnswers has answers overtake one another under load.
+func lateAnswers(t testing.TB, seed uint64, change func(*Options)) {
+	c, leader := elected(t, seed, 3, 0, change)
+	c.faults.delay = 50 * time.Millisecond
+	match := map[NodeID]Index{}
+	for i := range 100 {
+		c.propose(leader, fmt.Sprint(i))
+		c.runUntil(5*time.Millisecond, func() bool {
+			for id, p := range c.nodes[leader].progress {
+				if p.match < match[id] {
+					c.fail("%s held entry %d, then %d of them", id, match[id], p.match)
+				}
+				match[id] = p.match
+			}
+			return false
+		})
+	}
+	c.awaitCommit(5 * time.Second)
 }

@@ -1,12 +1,15 @@
 package sim
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
 	"hash/fnv"
 	"io"
+	"slices"
 	"strconv"
+	"testing"
 	"time"
 
 	"whitewater/pkg/raft/protocol"
@@ -36,10 +39,19 @@ type ledgerAnswer struct {
 	Outcome Outcome
 }
 
+// ledgerWaiter is one who proposed an operation. Once it has its answer, it leaves the machine's list and changes no more.
 type ledgerWaiter struct {
 	at     protocol.Position
 	answer Answer
 	ended  bool
+}
+
+// end answers those for whom there is an answer now.
+func (l *ledger) end(answer func(*ledgerWaiter) (Answer, bool)) {
+	l.waiting = slices.DeleteFunc(l.waiting, func(w *ledgerWaiter) bool {
+		w.answer, w.ended = answer(w)
+		return w.ended
+	})
 }
 
 func (l *ledger) Write(op Operation, _ time.Time, propose func([]byte) (protocol.Position, error)) (func() (Answer, bool), error) {
@@ -62,11 +74,9 @@ func (l *ledger) Read(key string) Value {
 }
 
 func (l *ledger) LeadershipChanged(term protocol.Term, leading bool, commit protocol.Index) {
-	for _, w := range l.waiting {
-		if (w.at.Term < term || !leading) && w.at.Index > commit {
-			w.ended, w.answer = true, Answer{Reason: "lost"}
-		}
-	}
+	l.end(func(w *ledgerWaiter) (Answer, bool) {
+		return Answer{Reason: "lost"}, (w.at.Term < term || !leading) && w.at.Index > commit
+	})
 }
 
 func (l *ledger) Effects() []Effect { return l.effects }
@@ -92,14 +102,12 @@ func (l *ledger) Apply(_ context.Context, entries []protocol.Entry) error {
 			}
 			answer = l.execute(e.Index, op)
 		}
-		for _, w := range l.waiting {
-			if w.at.Index == e.Index && !w.ended {
-				w.ended = true
-				if w.at.Term == e.Term {
-					w.answer = answer
-				}
+		l.end(func(w *ledgerWaiter) (Answer, bool) {
+			if w.at.Index == e.Index && w.at.Term != e.Term {
+				return Answer{Reason: "lost"}, true
 			}
-		}
+			return answer, w.at.Index == e.Index
+		})
 	}
 	return nil
 }
@@ -157,11 +165,55 @@ func (l *ledger) Snapshot() (func(io.Writer) error, error) {
 }
 
 func (l *ledger) Restore(_ context.Context, at protocol.Position, snapshot io.Reader) error {
-	for _, w := range l.waiting {
-		if w.at.Index <= at.Index && !w.ended {
-			w.ended, w.answer = true, Answer{Reason: "covered"}
-		}
-	}
+	l.end(func(w *ledgerWaiter) (Answer, bool) { return Answer{Reason: "covered"}, w.at.Index <= at.Index })
 	l.state = ledgerState{}
 	return json.NewDecoder(snapshot).Decode(&l.state)
+}
+
+// TestLedger_Waiters: an answer is given once, and whoever has one is forgotten.
+func TestLedger_Waiters(t *testing.T) {
+	l := ledgers{}.NewMachine().(*ledger)
+	at := protocol.Position{Term: 1}
+	var answers []func() (Answer, bool)
+	for range 4 {
+		answer, err := l.Write(Operation{Kind: Open}, time.Time{}, func([]byte) (protocol.Position, error) {
+			at.Index++
+			return at, nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		answers = append(answers, answer)
+	}
+	entry := func(index protocol.Index, term protocol.Term) protocol.Entry {
+		return protocol.Entry{Index: index, Term: term, Data: []byte(`{"Kind":"open"}`)}
+	}
+	if err := l.Apply(t.Context(), []protocol.Entry{entry(1, 1), entry(2, 2)}); err != nil {
+		t.Fatal(err)
+	}
+	if len(l.waiting) != 2 {
+		t.Errorf("%d wait, want 2", len(l.waiting))
+	}
+	l.LeadershipChanged(2, false, 3)
+	write, err := l.Snapshot()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var snapshot bytes.Buffer
+	if err := write(&snapshot); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Restore(t.Context(), protocol.Position{Term: 2, Index: 3}, &snapshot); err != nil {
+		t.Fatal(err)
+	}
+	l.LeadershipChanged(9, false, 0)
+	want := []Answer{{Outcome: Done, Session: "1"}, {Reason: "lost"}, {Reason: "covered"}, {Reason: "lost"}}
+	for i, answer := range answers {
+		if got, ended := answer(); !ended || got != want[i] {
+			t.Errorf("operation %d: %+v, %t, want %+v", i+1, got, ended, want[i])
+		}
+	}
+	if len(l.waiting) != 0 {
+		t.Errorf("%d wait for what they have", len(l.waiting))
+	}
 }

@@ -30,13 +30,19 @@ test: ## run every test, under the race detector if there is a C compiler
 	$(GO) vet ./...
 	$(GO) test $(RACE) ./...
 	$(GO) test -tags mutants ./pkg/raft/... ./cmd/raftnode
+	$(GO) test -tags mutants -short ./pkg/kv
 	cd deploy/grafana/generate && $(GO) test ./...
 
 .PHONY: lint
 lint: ## check format, vet and staticcheck, with and without planted bugs
 	@test -z "$$($(TOOL) gofumpt -l .)" || { $(TOOL) gofumpt -l .; echo 'run make fmt'; exit 1; }
 	$(GO) vet ./... && $(GO) vet -tags mutants ./...
-	$(TOOL) staticcheck ./... && $(TOOL) staticcheck -tags mutants ./pkg/raft/... ./cmd/raftnode
+	$(TOOL) staticcheck ./... && $(TOOL) staticcheck -tags mutants ./pkg/raft/... ./pkg/kv ./cmd/raftnode
+
+.PHONY: mutants
+mutants: ## have the simulator, and directed tests, catch every planted bug: docs/mutants.md
+	$(GO) test -tags mutants -count=1 -v -run '^(TestMutants|TestSimulation$$)' ./pkg/kv
+	$(GO) test -tags mutants -count=1 -run '^TestMutant' ./pkg/raft/protocol ./pkg/raft/storage ./pkg/raft/transport ./cmd/raftnode
 
 .PHONY: fmt
 fmt: ## format the code

@@ -13,7 +13,7 @@ func TestMutant_Names(t *testing.T) {
 	if err != nil || !c.raft.Mutation.Is("vote-twice") || !c.storage.Mutation.Is("vote-twice") {
 		t.Errorf("%+v, %v", c.raft.Mutation, err)
 	}
-	for _, name := range []string{"no-joint", "stranger-counts", "lease-outlives-transfer", "retry-twice", "snap-merges"} {
+	for _, name := range []string{"no-joint", "stranger-counts", "lease-outlives-transfer", "retry-twice", "snap-merges", "dir-not-synced"} {
 		if _, _, err := load(append(args, "--mutant", name), nil); err != nil {
 			t.Errorf("--mutant %s: %v", name, err)
 		}

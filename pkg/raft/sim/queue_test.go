@@ -55,7 +55,9 @@ func TestQueue_Bounds(t *testing.T) {
 	if q.now != 10 || !slices.Equal(got, []string{"ten", "late", "later", "nested"}) {
 		t.Errorf("at %v: %q", q.now, got)
 	}
-	if q.next(20) && q.next(20) || q.now != 20 || got[len(got)-1] != "eleven" {
+	for q.next(20) {
+	}
+	if q.now != 20 || got[len(got)-1] != "eleven" {
 		t.Errorf("at %v: %q", q.now, got)
 	}
 }

@@ -64,6 +64,9 @@ func (r *Replica) save() {
 		}
 		out.Events = nil
 		r.release(number)
+		if len(r.chunks) > 0 {
+			r.chunkWork.raise()
+		}
 		return out
 	})
 }

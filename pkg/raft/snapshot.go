@@ -153,11 +153,7 @@ func (r *Replica) runReceiver() {
 }
 
 func (r *Replica) receiveChunks() error {
-	r.mu.Lock()
-	chunks := r.chunks
-	r.chunks = nil
-	r.mu.Unlock()
-	for _, c := range chunks {
+	for c, ok := r.nextChunk(); ok; c, ok = r.nextChunk() {
 		if r.opts.Snapshots == nil {
 			return fmt.Errorf("%w: the leader sends one at %v and Options.Snapshots is nil", ErrSnapshot, c.Meta.Position)
 		}
@@ -171,6 +167,17 @@ func (r *Replica) receiveChunks() error {
 		})
 	}
 	return nil
+}
+
+// nextChunk takes the chunk that is to be stored next; there is none while a snapshot that was stored is being installed.
+func (r *Replica) nextChunk() (c protocol.Chunk, ok bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.chunks) == 0 || r.node.Installing() || r.ctx.Err() != nil {
+		return protocol.Chunk{}, false
+	}
+	c, r.chunks = r.chunks[0], r.chunks[1:]
+	return c, true
 }
 
 // chunk fills a request with the data it is to carry. The snapshot stays open until it has been sent.

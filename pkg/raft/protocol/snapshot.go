@@ -1,6 +1,9 @@
 package protocol
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // sending is a snapshot on its way to a follower, chunk by chunk: one is out at a time, and the follower's answer
 // says which comes next, so that what arrived before a lost chunk is kept.
@@ -153,6 +156,12 @@ func (n *Node) answerChunk(to Message, next int64, installed bool) {
 		return
 	}
 	n.sendDurable(to.From, to.Ticket, reply)
+}
+
+// Installing reports whether a snapshot is taking the place of the log and that is not durable yet. Until it is, storage
+// must be given no chunk of another: it might drop the one for the other.
+func (n *Node) Installing() bool {
+	return slices.ContainsFunc(n.disk.pending, func(b batch) bool { return !b.install.IsZero() })
 }
 
 // ChunkStored tells that storage has taken a chunk, wants the one at next, and whether the snapshot is complete,

@@ -152,6 +152,7 @@ func (s *server) write() {
 		s.persisted(batches[len(batches)-1].Number)
 		if s.up {
 			s.write()
+			s.storeChunk()
 		}
 	})
 }

@@ -79,6 +79,11 @@ func (f *faults) expendable(s *server) bool {
 	}
 	status := leader.Status()
 	m, member := status.Configuration.Member(s.id)
+	for _, other := range f.r.servers { // nor may one come into force that counts on this disk
+		if other.Node != nil && other.Status().ConfigurationIndex > status.ConfigurationIndex {
+			return false
+		}
+	}
 	voters := 0
 	for _, other := range status.Configuration.Members {
 		if other.Suffrage == protocol.Voter {

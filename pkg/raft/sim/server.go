@@ -41,7 +41,9 @@ type server struct {
 	unsaved  []protocol.Persist
 	writing  bool
 	applying bool
-	saving   bool               // a snapshot of its own
+	saving   bool             // a snapshot of its own
+	chunks   []protocol.Chunk // of a leader\'s snapshot, for storage
+	storing  bool
 	pending  map[uint64]pending // requests taken in and not answered yet, by ticket
 	calls    map[uint64]bool    // requests of its own that wait for an answer, by ticket
 	writes   []proposed         // clients' operations proposed here
@@ -93,7 +95,8 @@ func (s *server) start() {
 	s.life++
 	s.up, s.paused, s.inbox = true, false, nil
 	s.log, s.machine, s.directory = log, s.r.o.Service.NewMachine(), found.DirectoryID
-	s.waiting, s.unsaved, s.writing, s.applying, s.saving, s.wake = nil, nil, false, false, false, 0
+	s.waiting, s.unsaved, s.writing, s.applying, s.saving, s.storing, s.wake = nil, nil, false, false, false, false, 0
+	s.chunks = nil
 	s.pending, s.calls, s.reads, s.writes = map[uint64]pending{}, map[uint64]bool{}, nil, nil
 	s.r.oracle.recovered(s, found.State)
 	node, err := protocol.New(s.options(found), found.State, s.r.time())
@@ -201,9 +204,8 @@ func (s *server) carryOut(out protocol.Output) {
 		s.unsaved = append(s.unsaved, *out.Persist)
 		s.write()
 	}
-	for _, c := range out.Chunks {
-		s.storeChunk(c)
-	}
+	s.chunks = append(s.chunks, out.Chunks...)
+	s.storeChunk()
 	s.waiting = append(s.waiting, out.SendAfterPersist...)
 	for _, m := range out.Send {
 		s.send(m)

@@ -43,15 +43,25 @@ func (s *server) takeSnapshot() {
 	})
 }
 
-// storeChunk is the receiving side.
-func (s *server) storeChunk(chunk protocol.Chunk) {
+// storeChunk is the receiving side: one chunk after another, and none while a snapshot is being installed.
+func (s *server) storeChunk() {
+	if s.storing || len(s.chunks) == 0 || s.Installing() {
+		return
+	}
+	s.storing = true
+	chunk := s.chunks[0]
+	s.chunks = s.chunks[1:]
 	s.later(s.disk.latency(), func() {
+		s.storing = false
 		next, complete, err := s.log.ReceiveSnapshot(chunk.Meta, chunk.Offset, chunk.Data)
 		if err != nil {
 			s.storageFailed(fmt.Sprintf("store a chunk of the snapshot at %v", chunk.Meta.Position), err)
 			return
 		}
 		s.input(func(time.Time) protocol.Output { return s.ChunkStored(chunk, next, complete) })
+		if s.up {
+			s.storeChunk()
+		}
 	})
 }
 

@@ -8,21 +8,21 @@ import (
 	"time"
 )
 
-// drawn is a field of plans with the values that are drawn for it, and no others.
-type drawn struct {
+// drawnField is a field of plans with the values that are drawn for it, and no others.
+type drawnField struct {
 	name   string
 	value  func(Plan) any
 	values []any
 }
 
-func swarm() []drawn {
+func swarm() []drawnField {
 	ms := func(each ...int) (all []any) {
 		for _, n := range each {
 			all = append(all, time.Duration(n)*time.Millisecond)
 		}
 		return all
 	}
-	return []drawn{
+	return []drawnField{
 		{"Nodes", func(p Plan) any { return p.Nodes }, []any{3, 4, 5, 7}},
 		{"Spares", func(p Plan) any { return p.Spares }, []any{0, 1, 2}},
 		{"Clients", func(p Plan) any { return p.Clients }, []any{2, 4, 8, 16}},

@@ -5,6 +5,7 @@ BIN := bin
 OUT ?= runs
 SEED ?= 0
 PARALLEL ?= 2
+SEEDS ?= 1500
 
 # The race detector needs a C compiler; without one the tests run without it.
 RACE := $(shell command -v $${CC:-cc} >/dev/null 2>&1 && echo -race)
@@ -38,6 +39,10 @@ lint: ## check format, vet and staticcheck, with and without planted bugs
 	@test -z "$$($(TOOL) gofumpt -l .)" || { $(TOOL) gofumpt -l .; echo 'run make fmt'; exit 1; }
 	$(GO) vet ./... && $(GO) vet -tags mutants ./...
 	$(TOOL) staticcheck ./... && $(TOOL) staticcheck -tags mutants ./pkg/raft/... ./pkg/kv ./cmd/raftnode
+
+.PHONY: sim
+sim: ## simulate clusters under SEEDS seeds (default 1500), each twice, and judge every step
+	$(GO) test -count=1 -timeout 0 -v -run '^TestSimulation$$' ./pkg/kv -sim.seeds $(SEEDS) -sim.twice
 
 .PHONY: mutants
 mutants: ## have the simulator, and directed tests, catch every planted bug: docs/mutants.md

@@ -1,6 +1,9 @@
 package protocol
 
-import "fmt"
+import (
+	"cmp"
+	"fmt"
+)
 
 // Checkpoint is a node's state before one input, for Check to compare with.
 type Checkpoint struct {
@@ -66,7 +69,7 @@ func (n *Node) checkStep(before Checkpoint) error {
 	case n.hard.Term < before.hard.Term:
 		return fmt.Errorf("ElectionSafety: term fell from %d to %d", before.hard.Term, n.hard.Term)
 	case n.hard.Term == before.hard.Term && before.hard.VotedFor != "" && n.hard.VotedFor != before.hard.VotedFor:
-		return fmt.Errorf("ElectionSafety: voted for %s and %s in term %d", before.hard.VotedFor, n.hard.VotedFor, n.hard.Term)
+		return fmt.Errorf("ElectionSafety: voted for %s and %s in term %d", before.hard.VotedFor, cmp.Or(n.hard.VotedFor, "nobody"), n.hard.Term)
 	case n.commitIndex < before.commitIndex:
 		return fmt.Errorf("StateMachineSafety: commit index fell from %d to %d", before.commitIndex, n.commitIndex)
 	case n.lastApplied < before.applied:

@@ -132,6 +132,23 @@ var stories = [][]Fault{
 		{Kind: Power, Target: Target{Node: 1}, At: 900 * time.Millisecond, For: 50 * time.Millisecond},
 		{Kind: Isolate, Target: leading, At: 990 * time.Millisecond, For: 2 * time.Second},
 	},
+	// A node that is caught up loses its power in the middle of that, twice.
+	{
+		{Kind: Isolate, Target: Target{Node: 0}, For: 3 * time.Second},
+		{Kind: Power, Target: Target{Node: 0}, At: 2990 * time.Millisecond, For: 500 * time.Millisecond, Step: drawn},
+		{Kind: Power, Target: Target{Node: 0}, At: 3900 * time.Millisecond, For: 500 * time.Millisecond, Step: drawn},
+	},
+	// The same while it learns of another leader.
+	{
+		{Kind: Isolate, Target: Target{Node: 0}, For: 1500 * time.Millisecond},
+		{Kind: Kill, Target: leading, At: 500 * time.Millisecond, For: 500 * time.Millisecond},
+		{Kind: Power, Target: Target{Node: 0}, At: 1490 * time.Millisecond, For: 500 * time.Millisecond, Step: drawn},
+	},
+	// A leader whose disk hangs, and which then stands still: what answers it had asked for say nothing of now.
+	{
+		{Kind: StallDisk, Target: leading, For: 1900 * time.Millisecond},
+		{Kind: Pause, Target: leading, At: 100 * time.Millisecond, For: 1500 * time.Millisecond},
+	},
 	// Restarts faster than elections.
 	{
 		{Kind: Kill, Target: leading, For: 30 * time.Millisecond},
@@ -157,11 +174,17 @@ var leaseStories = [][]Fault{
 	// A leader that told another to campaign is to serve no read by its lease any more.
 	{
 		{Kind: Transfer, Other: Target{Node: 0}},
-		{Kind: Isolate, Target: leading, At: time.Millisecond, For: time.Second},
+		{Kind: Isolate, Target: leading, At: 5 * time.Millisecond, For: time.Second},
 	},
 }
 
 var leading = Target{Leader: true}
+
+// drawn stands for a Step of one to mostSteps.
+const (
+	drawn     = -1
+	mostSteps = 12
+)
 
 // drawFaults draws which kinds are on, how close together they come, and then each.
 func (p *Plan) drawFaults(r *rand.Rand) {
@@ -186,6 +209,9 @@ func (p *Plan) drawFaults(r *rand.Rand) {
 		}
 		p.Faults = append(p.Faults, p.drawFault(r, at, one(r, kinds...)))
 	}
+	if r.IntN(3) == 0 { // what such a story leaves behind nothing covers up before the cluster is healed
+		p.drawStory(r, p.Duration-time.Second)
+	}
 	slices.SortStableFunc(p.Faults, func(a, b Fault) int { return cmp.Compare(a.At, b.At) })
 }
 
@@ -202,6 +228,9 @@ func (p *Plan) drawStory(r *rand.Rand, at time.Duration) (end time.Duration) {
 		f.For = time.Duration(pace * float64(f.For))
 		f.Target.Node = (f.Target.Node + shift) % p.Nodes
 		f.Other.Node = (f.Other.Node + shift) % p.Nodes
+		if f.Step == drawn {
+			f.Step = 1 + r.IntN(mostSteps)
+		}
 		f.Pick = r.Uint64()
 		end = max(end, f.At)
 		p.Faults = append(p.Faults, f)
@@ -218,7 +247,7 @@ func (p *Plan) drawFault(r *rand.Rand, at time.Duration, kind FaultKind) Fault {
 	}
 	f.For = between(r, f.For/2, f.For)
 	if r.IntN(2) == 0 {
-		f.Step = 1 + r.IntN(12)
+		f.Step = 1 + r.IntN(mostSteps)
 	}
 	if kind == Pause || kind == StallDisk {
 		f.For = min(f.For, 3*time.Second)

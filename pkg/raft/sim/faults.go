@@ -112,7 +112,13 @@ func (f *faults) crash(s *server, fault Fault) {
 	} else if s.up {
 		s.fall(fault.Kind)
 	}
-	f.r.after(fault.For, s.start)
+	f.r.after(fault.For, func() {
+		if fault.Step > 0 && fault.Pick%4 == 0 && !s.up { // once more, while it recovers or soon after
+			s.disk.crash, s.disk.crashIn = fault.Kind, 1+int(fault.Pick>>8%8)
+			f.r.after(fault.For+time.Second, s.start)
+		}
+		s.start()
+	})
 }
 
 // pause lets a process stand still. What reaches it meanwhile it finds in any order.

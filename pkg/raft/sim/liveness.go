@@ -20,6 +20,7 @@ type liveness struct {
 	open  bool
 
 	campaigns map[protocol.NodeID]int
+	ledBefore map[protocol.NodeID]bool // when it began
 	led       map[protocol.NodeID]int
 	gaveWay   map[pair]int // a leader, to the candidate of a later term
 	lostTouch map[protocol.NodeID]int
@@ -42,8 +43,11 @@ type refusal struct {
 func (l *liveness) begin(core []*server) {
 	*l = liveness{
 		r: l.r, core: core, began: l.r.now, open: true,
-		campaigns: map[protocol.NodeID]int{}, led: map[protocol.NodeID]int{}, gaveWay: map[pair]int{},
+		campaigns: map[protocol.NodeID]int{}, ledBefore: map[protocol.NodeID]bool{}, led: map[protocol.NodeID]int{}, gaveWay: map[pair]int{},
 		lostTouch: map[protocol.NodeID]int{}, refused: map[refusal]int{}, put: map[delay]int{},
+	}
+	for _, s := range l.r.servers {
+		l.ledBefore[s.id] = s.up && s.Role() == protocol.Leader
 	}
 }
 
@@ -64,7 +68,7 @@ func (l *liveness) observe(s *server, e protocol.Event) {
 			l.led[s.id]++
 		case e.From == protocol.Leader && e.Trigger == protocol.HigherTerm:
 			l.gaveWay[pair{s.id, l.r.oracle.candidates[e.Term]}]++
-		case e.From == protocol.Leader:
+		case e.Trigger == protocol.QuorumLost:
 			l.lostTouch[s.id]++
 		}
 	case protocol.VoteDecided:
@@ -119,7 +123,7 @@ func (l *liveness) explain() string {
 		}
 	}
 	for _, at := range sorted(l.put) {
-		if l.led[at.by] == 0 && l.r.byID[at.by] != l.r.leader() {
+		if !l.ledBefore[at.by] && l.led[at.by] == 0 {
 			line("- %s put off its campaign %s for a %s of %s, which did not lead", at.node, times(l.put[at]), at.message, at.by)
 		}
 	}
@@ -163,7 +167,7 @@ func (l *liveness) unheard(s *server) string {
 			continue
 		}
 		for _, other := range l.core {
-			if other != leader && !cut(s.id, other.id) {
+			if other != leader && other != s && !cut(s.id, other.id) {
 				return fmt.Sprintf("; it does not hear %s, since nothing passes from %s to it, while what it says reaches %s", leader.id, leader.id, other.id)
 			}
 		}

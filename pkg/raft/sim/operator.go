@@ -124,7 +124,7 @@ func (f *faults) flip(s *server, r *rand.Rand) {
 	s.start()
 }
 
-// removeWiped has the leader remove the member that lost its disk, so that it can be added again.
+// removeWiped has the leader remove the member that lost its disk, and then add it again.
 func (f *faults) removeWiped() {
 	leader := f.r.leader()
 	if leader == nil || leader.paused {
@@ -132,8 +132,13 @@ func (f *faults) removeWiped() {
 	}
 	m, member := leader.Configuration().Member(f.wiped.id)
 	if !member || m.Directory == f.wiped.directory {
-		if leader.Status().ConfigurationCommitted {
-			f.wiped = nil
+		if !leader.Status().ConfigurationCommitted {
+			return
+		}
+		again := f.wiped.id
+		f.wiped = nil
+		if !member && !f.over {
+			f.ask(leader, protocol.Change{Add: []protocol.Member{{ID: again}}})
 		}
 		return
 	}

@@ -19,10 +19,9 @@ type Report struct {
 	Failure *Failure // nil: every promise was kept
 	Digest  uint64   // of all that happened: equal for equal plans
 
-	Events     int           // inputs of nodes, all checks made after each
-	Simulated  time.Duration // of the whole cluster
-	Counts     map[string]int
-	FirstFault time.Duration
+	Events    int           // inputs of nodes, all checks made after each
+	Simulated time.Duration // of the whole cluster
+	Counts    map[string]int
 }
 
 // Failure is a broken promise.

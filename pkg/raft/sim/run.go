@@ -27,6 +27,7 @@ type run struct {
 	digest     digest
 	operations uint64 // begun
 	events     int
+	acting     protocol.NodeID // who was given an input last
 	counts     map[string]int
 	failure    *Failure // the first; nothing happens after it
 }
@@ -38,7 +39,7 @@ func Run(o Options, plan Plan) (report Report) {
 	defer func() { report = r.report() }()
 	defer func() {
 		if v := recover(); v != nil {
-			r.broken(panicCheck(v), "%v\n%s", v, debug.Stack())
+			r.broken(panicCheck(v), "%s: %v\n%s", r.acting, v, debug.Stack())
 		}
 	}()
 	r.begin()

@@ -42,7 +42,7 @@ type server struct {
 	writing  bool
 	applying bool
 	saving   bool             // a snapshot of its own
-	chunks   []protocol.Chunk // of a leader\'s snapshot, for storage
+	chunks   []protocol.Chunk // of a leader's snapshot, for storage
 	storing  bool
 	pending  map[uint64]pending // requests taken in and not answered yet, by ticket
 	calls    map[uint64]bool    // requests of its own that wait for an answer, by ticket
@@ -114,6 +114,7 @@ func (s *server) start() {
 func (s *server) notStarted(err error) {
 	if s.disk.faulted() {
 		if s.disk.dead {
+			s.r.counts["crashes while recovering"]++
 			s.disk.lose(s.disk.crash)
 		}
 		s.disk.stopped()
@@ -179,6 +180,7 @@ func (s *server) step(give func(now time.Time) protocol.Output) {
 	if !s.up || s.r.failure != nil {
 		return
 	}
+	s.r.acting = s.id
 	before := s.Checkpoint()
 	s.before = s.Configuration()
 	out := give(s.r.time())

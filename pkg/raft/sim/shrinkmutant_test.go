@@ -23,7 +23,7 @@ func TestShrink_Mutants(t *testing.T) {
 		t.Run(c.mutant, func(t *testing.T) {
 			o := Options{Service: ledgers{}, Mutation: protocol.Mutation{Name: c.mutant}}
 			plan, failure := firstFailure(t, o)
-			small, report := Shrink(o, plan, 400, func(line string) { t.Log(line) })
+			small, report := Shrink(o, plan, 1200, func(line string) { t.Log(line) })
 			if report.Failure == nil || report.Failure.Check != failure.Check {
 				t.Fatalf("broke %v, shrunk to %v", failure, report.Failure)
 			}

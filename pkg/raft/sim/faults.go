@@ -113,7 +113,7 @@ func (f *faults) crash(s *server, fault Fault) {
 		s.fall(fault.Kind)
 	}
 	f.r.after(fault.For, func() {
-		if fault.Step > 0 && fault.Pick%4 == 0 && !s.up { // once more, while it recovers or soon after
+		if fault.Step > 0 && fault.Pick%4 == 0 && !s.up && !f.over { // once more, while it recovers or soon after
 			s.disk.crash, s.disk.crashIn = fault.Kind, 1+int(fault.Pick>>8%8)
 			f.r.after(fault.For+time.Second, s.start)
 		}

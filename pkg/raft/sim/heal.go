@@ -105,10 +105,7 @@ func (r *run) drawCore() []*server {
 
 // mend takes all faults off a node, and starts it.
 func (r *run) mend(s *server) {
-	s.disk.failSync, s.disk.stalledTo = false, 0
-	if s.up && s.disk.crashIn > 0 {
-		s.disk.crashIn = 0
-	}
+	s.disk.failSync, s.disk.crashIn, s.disk.stalledTo = false, 0, 0
 	s.start()
 }
 

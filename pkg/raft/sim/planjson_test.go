@@ -156,3 +156,18 @@ func TestPlan_String(t *testing.T) {
 		}
 	}
 }
+
+// TestFault_String: of a fault only what it heeds is told.
+func TestFault_String(t *testing.T) {
+	for want, f := range map[string]Fault{
+		"remove n3":                            {Kind: Remove, Target: Target{Node: 1}, Other: Target{Node: 2}},
+		"cut n2 n3 for 2s":                     {Kind: Cut, Target: Target{Node: 1}, Other: Target{Node: 2}, For: 2 * time.Second, Step: 7},
+		"kill n2, at the change 7 of its disk": {Kind: Kill, Target: Target{Node: 1}, Step: 7},
+		"transfer to n3":                       {Kind: Transfer, Other: Target{Node: 2}},
+		"pause the leader (else n1) for 500ms": {Kind: Pause, Target: leading, For: 500 * time.Millisecond},
+	} {
+		if got := f.String(); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}

@@ -93,6 +93,8 @@ func (f Fault) String() string {
 		text += fmt.Sprintf(" %s %s", f.Target, f.Other)
 	case Transfer:
 		text += fmt.Sprintf(" to %s", f.Other)
+	case Remove:
+		text += " " + f.Other.String()
 	case Split, Members:
 		text += fmt.Sprintf(" (pick %d)", f.Pick)
 	case Bridge:
@@ -100,7 +102,7 @@ func (f Fault) String() string {
 	default:
 		text += " " + f.Target.String()
 	}
-	if f.Step != 0 {
+	if f.Step != 0 && (f.Kind == Kill || f.Kind == Power) {
 		text += fmt.Sprintf(", at the change %d of its disk", f.Step)
 	}
 	if f.For != 0 {

@@ -145,10 +145,6 @@ func tellingBreaches() []breach {
 			r.oracle.effects[effectKey{"s", 2}] = Effect{Index: 5, Client: "s", Number: 2, TookPlace: true}
 			r.oracle.told(r.servers[0], Operation{ID: 12, Kind: Put, Session: "s", Number: 2}, Answer{Outcome: Refused, Reason: "expired"})
 		}), []string{"n1 refuses operation #12 (expired), which took place at 5"}},
-		{Acknowledged, "what was refused takes place", staged(4*time.Second, func(r *run) {
-			r.oracle.refused[effectKey{"s", 2}] = true
-			r.oracle.effect(r.servers[0], Effect{Index: 99, Client: "s", Number: 2, TookPlace: true})
-		}), []string{"n1: operation 2 of session s took place at 99 and was refused"}},
 		{Acknowledged, "an answer before the commit", staged(0, func(r *run) {
 			r.oracle.effects[effectKey{"s", 2}] = Effect{Index: 5, Client: "s", Number: 2, TookPlace: true, Answer: Done}
 			r.oracle.told(r.servers[0], Operation{ID: 12, Kind: Put, Session: "s", Number: 2}, Answer{Outcome: Done})

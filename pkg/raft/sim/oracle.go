@@ -22,7 +22,6 @@ type oracle struct {
 	effects map[effectKey]Effect    // that took place
 	at      []effectAt              // what each index did, by index from 1 at 0
 	digests map[protocol.Index]seen // of the machine's state after an index
-	refused map[effectKey]bool
 
 	beats map[[2]protocol.NodeID]*beats
 }
@@ -64,7 +63,7 @@ func newOracle(r *run) oracle {
 	return oracle{
 		r: r, leaders: map[protocol.Term]protocol.NodeID{}, candidates: map[protocol.Term]protocol.NodeID{}, entries: map[protocol.Position]entryRecord{},
 		directory: map[string]*witness{}, acks: map[ackKey]protocol.Index{}, effects: map[effectKey]Effect{},
-		digests: map[protocol.Index]seen{}, refused: map[effectKey]bool{}, beats: map[[2]protocol.NodeID]*beats{},
+		digests: map[protocol.Index]seen{}, beats: map[[2]protocol.NodeID]*beats{},
 	}
 }
 

@@ -85,9 +85,6 @@ func (o *oracle) effect(s *server, e Effect) {
 	if before, ok := o.effects[key]; ok && before.Index != e.Index {
 		o.r.broken(ExactlyOnce, "%s: operation %d of session %s took place at %d and at %d", s.id, e.Number, e.Client, before.Index, e.Index)
 	}
-	if o.refused[key] {
-		o.r.broken(Acknowledged, "%s: operation %d of session %s took place at %d and was refused", s.id, e.Number, e.Client, e.Index)
-	}
 	o.effects[key] = e
 }
 
@@ -113,7 +110,6 @@ func (o *oracle) told(s *server, op Operation, a Answer) {
 		if took {
 			o.r.broken(Acknowledged, "%s refuses operation #%d (%s), which took place at %d", s.id, op.ID, a.Reason, effect.Index)
 		}
-		o.refused[key] = true
 		o.r.broken(ExactlyOnce, "%s refuses operation #%d of the live session %s: %s", s.id, op.ID, op.Session, a.Reason)
 	case a.Outcome == Unknown:
 	case !took:

@@ -137,7 +137,7 @@ func (m *moment) rank() int {
 		return 0
 	case m.Kind == Lost, m.Kind == Delivered && len(m.effects) == 0:
 		return 0
-	case first == "pre-candidate", first == "pre_candidate":
+	case first == "pre_candidate":
 		return 0
 	case m.major && !m.aside && len(m.entries) == 0:
 		return 2

@@ -196,7 +196,7 @@ func (s *story) sift(m *moment) []string {
 				continue
 			}
 			s.members = effect
-		case "up", "follower", "candidate", "pre-candidate", "pre_candidate":
+		case "up", "follower", "candidate", "pre_candidate":
 			s.turn(m.Node, runs)
 			if first == "up" && was != down || first == "follower" && was != leads && len(m.effects) > 1 {
 				continue // the beginning; what the vote or the entries say

@@ -24,6 +24,7 @@
 // # Invariants
 //
 //   - A run is one function of its options and its plan: one goroutine, no clock, no order of a map. Its digest says so.
+//     Only the search for an order of all operations has goroutines and a clock, and may end undecided.
 //   - What one link, disk, node or client draws depends on no other, so that a plan with less in it changes little else.
 //   - A promise is judged from what nodes say, send, store and apply, never from what they believe.
 //   - A fault that no cluster need survive is not drawn: a disk is lost where a majority of others remains, and no

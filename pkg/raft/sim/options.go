@@ -19,9 +19,9 @@ type Report struct {
 	Failure *Failure // nil: every promise was kept
 	Digest  uint64   // of all that happened: equal for equal plans
 
-	Events    int           // inputs of nodes, all checks made after each
-	Simulated time.Duration // of the whole cluster
-	Counts    map[string]int
+	Events    int            // inputs of nodes, all checks made after each
+	Simulated time.Duration  // of the whole cluster
+	Counts    map[string]int // of what happened, by name, for Totals; "undecided": 1 if the history was too hard to judge
 }
 
 // Failure is a broken promise.

@@ -64,7 +64,7 @@ const (
 	Kill      FaultKind = "kill"       // the process dies; its page cache lives on. For: until it is started again
 	Power     FaultKind = "power"      // as Kill, and what was not synced is lost in one of several ways
 	FailSync  FaultKind = "fail-sync"  // the next sync fails and its bytes are gone; the node is started again after For
-	StallDisk FaultKind = "stall-disk" // no write ends
+	StallDisk FaultKind = "stall-disk" // no write that begins ends
 	Pause     FaultKind = "pause"      // the process stands still; what reaches it waits
 	Cut       FaultKind = "cut"        // Target and Other exchange nothing
 	OneWay    FaultKind = "one-way"    // nothing of Target's reaches Other
@@ -88,7 +88,7 @@ type Fault struct {
 	Kind   FaultKind
 	Target Target
 	Other  Target
-	Step   int    // Kill, Power: so many changes of Target's disk later, at the latest when For is over
+	Step   int    // Kill, Power: so many changes of Target's disk later, at the latest after 300 ms or For
 	Pick   uint64 // what is left to draw
 }
 

@@ -33,7 +33,7 @@ type run struct {
 }
 
 // Run runs a cluster as plan says and judges it. It is one function of its arguments: no clock, no goroutine, no other
-// randomness.
+// randomness, but for the search for an order of all operations at its end, which after 20 s gives up: Counts["undecided"].
 func Run(o Options, plan Plan) (report Report) {
 	r := newRun(o, plan)
 	defer func() { report = r.report() }()

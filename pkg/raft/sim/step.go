@@ -31,9 +31,9 @@ const (
 	//	RequestVote t4, last 7@3           vote t4               no vote t5
 	//	PreVote t4, last 7@3               pre-vote t4           no pre-vote t5
 	//	AppendEntries t4 5..7@4, prev 4@3, commit 3
-	//	                                   ok 7 t4               conflict 5 t4
+	//	                                   ok 7 t4               conflict 5 t4   refused t5
 	//	heartbeat t4, prev 7@4, commit 3   heartbeat ok t4       conflict 5 t4
-	//	InstallSnapshot t4 20@3            snapshot ok t4        (a chunk's, and the last one's)
+	//	InstallSnapshot t4 20@3            snapshot ok t4        (a chunk's too, and a refusal)
 	//	TimeoutNow t4                      TimeoutNow ok t4
 	//	ConfirmLeader t4                   confirmed t4          not confirmed t5
 	//	ReadIndex                          ReadIndex 7           no ReadIndex
@@ -42,8 +42,8 @@ const (
 	Lost StepKind = "lost"
 	// Role, term, vote, log or commit index of a node:
 	//
-	//	follower t4    pre-candidate t4    candidate t4    LEADS t4    votes n2 t4
-	//	append 5..7@4  truncate 5..7@2     commit 7@4      snapshot 20@3    installed 20@3    members n1 n2 n3
+	//	follower t4    pre_candidate t4    candidate t4    LEADS t4    votes n2 t4
+	//	append 5..7@4  truncate from 5     commit 7@4      snapshot 20@3    installed 20@3    members n1, n2 (joining)
 	//	down, REASON   up t4, log 1..7@4, votes n2
 	Changed StepKind = "changed"
 	// Something became durable: synced 5..7@4, or synced t4 votes n2, or a snapshot's position.

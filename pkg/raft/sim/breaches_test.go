@@ -42,6 +42,7 @@ func figureBreaches() []breach {
 		}), []string{"n", "another entry 1.3"}},
 		{LeaderCompleteness, "a leader without a committed entry", staged(4*time.Second, func(r *run) {
 			r.oracle.committed = append(r.oracle.committed, protocol.Entry{Index: protocol.Index(len(r.oracle.committed)) + 1, Term: 1})
+			r.oracle.commitTerms = append(r.oracle.commitTerms, 1)
 			r.oracle.takesOffice(r.servers[1], 9)
 		}), []string{"n2 leads term 9 without 1.", "which is committed"}},
 		{LeaderCompleteness, "a leader with another entry", staged(4*time.Second, func(r *run) {

@@ -4,6 +4,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
+
+	"whitewater/pkg/raft/protocol"
 )
 
 // breach is one way to break a promise.
@@ -83,5 +86,22 @@ func TestPanicCheck(t *testing.T) {
 		if got := panicCheck(text); got != want {
 			t.Errorf("%q is %s, want %s", text, got, want)
 		}
+	}
+}
+
+// TestChecks_LateVotes: votes of an earlier term that arrive late make a leader of what a later term has left behind; that is
+// no breach (§5.4.3 speaks of leaders of later terms).
+func TestChecks_LateVotes(t *testing.T) {
+	r := stage(t, quiet(), 4*time.Second)
+	last := protocol.Index(len(r.oracle.committed)) + 1
+	r.oracle.committed = append(r.oracle.committed, protocol.Entry{Index: last, Term: 12})
+	r.oracle.commitTerms = append(r.oracle.commitTerms, 12)
+	r.oracle.takesOffice(r.servers[1], 11)
+	if r.failure != nil {
+		t.Errorf("%+v", r.failure)
+	}
+	r.oracle.takesOffice(r.servers[1], 13)
+	if r.failure == nil || r.failure.Check != LeaderCompleteness {
+		t.Errorf("%+v", r.failure)
 	}
 }

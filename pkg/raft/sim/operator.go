@@ -74,7 +74,7 @@ func (f *faults) ask(leader *server, change protocol.Change) {
 // others remains.
 func (f *faults) expendable(s *server) bool {
 	leader := f.r.leader()
-	if leader == nil || f.wiped != nil || s.disk.faulted() {
+	if leader == nil || f.wiped != nil || !s.up || s.disk.faulted() {
 		return false
 	}
 	status := leader.Status()

@@ -12,12 +12,13 @@ import (
 type oracle struct {
 	r *run
 
-	leaders    map[protocol.Term]protocol.NodeID
-	candidates map[protocol.Term]protocol.NodeID // one that campaigned in it
-	entries    map[protocol.Position]entryRecord
-	committed  []protocol.Entry // by index, from 1 at 0
-	directory  map[string]*witness
-	acks       map[ackKey]protocol.Index // the highest index acknowledged to the leader of a term
+	leaders     map[protocol.Term]protocol.NodeID
+	candidates  map[protocol.Term]protocol.NodeID // one that campaigned in it
+	entries     map[protocol.Position]entryRecord
+	committed   []protocol.Entry // by index, from 1 at 0
+	commitTerms []protocol.Term  // of who committed it first
+	directory   map[string]*witness
+	acks        map[ackKey]protocol.Index // the highest index acknowledged to the leader of a term
 
 	effects map[effectKey]Effect    // that took place
 	at      []effectAt              // what each index did, by index from 1 at 0
@@ -190,6 +191,9 @@ func (o *oracle) acknowledges(s *server, term protocol.Term, index protocol.Inde
 	key := ackKey{s.directory, term}
 	o.acks[key] = max(o.acks[key], index)
 	w := o.of(s)
+	if s.Term() != term {
+		return // a later leader may have replaced what this was said of
+	}
 	if at, ok := s.TermAt(index); ok && index > w.acked.Index {
 		w.acked = protocol.Position{Index: index, Term: at}
 	}
@@ -215,10 +219,15 @@ func (o *oracle) takesOffice(s *server, term protocol.Term) {
 		o.r.broken(ElectionSafety, "%s and %s both lead term %d", other, s.id, term)
 	}
 	o.leaders[term] = s.id
-	if len(o.committed) == 0 {
+	// Votes may arrive late: by then a later term may have committed what this one need not have.
+	earlier := len(o.committed)
+	for earlier > 0 && o.commitTerms[earlier-1] >= term {
+		earlier--
+	}
+	if earlier == 0 {
 		return
 	}
-	last := o.committed[len(o.committed)-1]
+	last := o.committed[earlier-1]
 	if held, ok := s.TermAt(last.Index); ok && held != last.Term || !ok && s.Snapshot().Index < last.Index {
 		o.r.broken(LeaderCompleteness, "%s leads term %d without %v, which is committed", s.id, term, last.Position())
 	}
@@ -229,7 +238,7 @@ func (o *oracle) commits(s *server, e protocol.EntriesCommitted) {
 	for _, entry := range e.Entries {
 		switch known := protocol.Index(len(o.committed)); {
 		case entry.Index == known+1:
-			o.committed = append(o.committed, entry)
+			o.committed, o.commitTerms = append(o.committed, entry), append(o.commitTerms, e.Term)
 			o.r.counts["commits"]++
 		case entry.Index > known+1:
 			o.r.broken(StateMachineSafety, "%s commits %v, and nobody has committed %d", s.id, entry.Position(), known+1)

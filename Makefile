@@ -42,7 +42,7 @@ lint: ## check format, vet and staticcheck, with and without planted bugs
 
 .PHONY: sim
 sim: ## simulate clusters under SEEDS seeds (default 1500), each twice, and judge every step
-	$(GO) test -count=1 -timeout 0 -v -run '^TestSimulation$$' ./pkg/kv -sim.seeds $(SEEDS) -sim.twice
+	$(GO) test -count=1 -timeout 5h -v -run '^TestSimulation$$' ./pkg/kv -sim.seeds $(SEEDS) -sim.twice
 
 .PHONY: mutants
 mutants: ## have the simulator, and directed tests, catch every planted bug: docs/mutants.md

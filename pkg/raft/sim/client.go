@@ -153,7 +153,7 @@ func (c *client) take(op Operation, attempt int, s *server, got reply) {
 	}
 	c.r.tell(Answered, s.id, func() string { return answeredText(c, op, got) })
 	c.r.counts["operations"]++
-	c.r.digest.add(op.ID, uint64(got.answer.Outcome), uint64(c.r.now))
+	c.r.digest.add(op.ID, uint64(got.answer.Outcome), uint64(contentOf(got.value)), uint64(c.r.now))
 	c.leader = s.id
 	if op.Kind == Open {
 		c.session = got.answer.Session

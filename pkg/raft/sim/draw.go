@@ -52,7 +52,7 @@ func Draw(seed uint64) Plan {
 	return p
 }
 
-// drawRequests has clients ask for something five to ten times a second in all, of few keys, and mostly go on while the
+// drawRequests has clients ask for something six to thirteen times a second in all, of few keys, and mostly go on while the
 // cluster is healed.
 func (p *Plan) drawRequests(r *rand.Rand) {
 	gap := between(r, 150*time.Millisecond, 350*time.Millisecond)

@@ -105,7 +105,7 @@ func (f *faults) crash(s *server, fault Fault) {
 		s.disk.crash, s.disk.crashIn = fault.Kind, fault.Step
 		life := s.life
 		f.r.after(min(fault.For, 300*time.Millisecond), func() {
-			if s.life == life && s.up {
+			if s.life == life && s.up && !f.over {
 				s.fall(fault.Kind)
 			}
 		})

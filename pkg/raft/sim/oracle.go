@@ -118,6 +118,11 @@ func (o *oracle) recovered(s *server, found protocol.State) {
 			o.r.broken(Durability, "%s starts with %v and has acknowledged %v", s.id, e.Position(), w.acked)
 		}
 	}
+	for _, e := range found.Entries {
+		if seen, ok := o.entries[e.Position()]; ok && seen.checksum != e.Checksum() {
+			o.r.broken(Durability, "%s starts with another entry %v than went to its disk", s.id, e.Position())
+		}
+	}
 	w.term = max(w.term, found.Term)
 }
 

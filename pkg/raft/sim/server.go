@@ -93,6 +93,7 @@ func (s *server) start() {
 		return
 	}
 	s.life++
+	s.disk.rotten = false
 	s.up, s.paused, s.inbox = true, false, nil
 	s.log, s.machine, s.directory = log, s.r.o.Service.NewMachine(), found.DirectoryID
 	s.waiting, s.unsaved, s.writing, s.applying, s.saving, s.storing, s.wake = nil, nil, false, false, false, false, 0

@@ -29,6 +29,9 @@ type ballot struct {
 
 // campaign begins what a passed election time-out calls for: an election, or a pre-vote for one.
 func (n *Node) campaign() {
+	if n.role != Follower {
+		n.suspect = false // haste has got no answers in time: the network or the disks are slow after all
+	}
 	reason := n.campaignReason()
 	n.setLeader("", "")
 	if !n.mayLead() {

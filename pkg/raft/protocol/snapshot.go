@@ -13,15 +13,17 @@ type sending struct {
 }
 
 // SnapshotStored tells that a snapshot of this node's own is durable. Entries that it covers leave the log, but for
-// a tail that spares slow followers a snapshot. An older snapshot than the present one changes nothing. Who has a
-// snapshot has applied what is in it, even if Applied has not been told so far.
+// a tail that spares slow followers a snapshot. An older snapshot than the present one changes nothing. What storage
+// names may be a leader's newer one: where the state machine is not that far, it is to be restored.
 func (n *Node) SnapshotStored(meta SnapshotMeta) Output {
 	if meta.Index <= n.snapshot.Index || meta.Index > n.commitIndex {
 		return n.take()
 	}
 	n.snapshot = meta
 	n.rebaseConfigs(meta.Index)
-	n.lastApplied = max(n.lastApplied, meta.Index)
+	if meta.Index > n.lastApplied {
+		n.restore = meta // storage had it whole, and the log came up to it by entries meanwhile
+	}
 	keep := Index(max(0, n.opts.SnapshotKeep))
 	if meta.Index > n.log.compacted.Index+keep {
 		n.log.compact(meta.Index - keep)
@@ -34,7 +36,7 @@ func (n *Node) SnapshotStored(meta SnapshotMeta) Output {
 // sendSnapshot sends peer the next chunk if its next entry is gone from the log. Data is for the caller to fill.
 func (n *Node) sendSnapshot(peer NodeID, p *progress) {
 	if p.state != Install {
-		if p.next >= n.log.first() || n.snapshot.IsZero() || n.snapshotSenders() >= n.opts.MaxSnapshotSenders {
+		if p.next >= n.log.first() || n.snapshot.IsZero() || n.snapshotSenders() >= n.opts.MaxSnapshotSenders || n.yields(p) {
 			return
 		}
 		p.become(entriesGone)
@@ -50,6 +52,17 @@ func (n *Node) sendSnapshot(peer NodeID, p *progress) {
 		LastIncludedIndex: meta.Index, LastIncludedTerm: meta.Term, Configuration: meta.Configuration,
 		Size: meta.Size, Checksum: meta.Checksum, Offset: p.sending.offset, ToDirectory: n.directoryOf(peer),
 	})
+}
+
+// yields reports whether a peer that was heard later waits for a snapshot too: those that do not answer must not take turns
+// with each other.
+func (n *Node) yields(p *progress) bool {
+	for _, other := range n.progress {
+		if other.state != Install && !other.stranger && other.next < n.log.first() && other.contact.After(p.contact) {
+			return true
+		}
+	}
+	return false
 }
 
 func (n *Node) snapshotSenders() int {

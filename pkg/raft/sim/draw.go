@@ -34,6 +34,9 @@ func Draw(seed uint64) Plan {
 			MaxBatch:        one(r, 0, 0, 1, 3),
 			MaxInflight:     one(r, 0, 0, 1, 8),
 			MaxPendingBytes: one(r, 0, 0, 0, 256),
+			SnapshotSenders: one(r, 0, 0, 1),
+			ApplyLatency:    one(r, 0, 0, 0, 20*time.Millisecond, 60*time.Millisecond),
+			ApplyBatch:      one(r, 0, 0, 1, 3),
 			LeaseReads:      r.IntN(4) == 0,
 		},
 		Clients: one(r, 2, 4, 8, 16),
@@ -148,6 +151,11 @@ var stories = [][]Fault{
 	{
 		{Kind: StallDisk, Target: leading, For: 1900 * time.Millisecond},
 		{Kind: Pause, Target: leading, At: 100 * time.Millisecond, For: 1500 * time.Millisecond},
+	},
+	// A candidate that stands still may get its votes when others have gone on.
+	{
+		{Kind: Kill, Target: leading, For: 500 * time.Millisecond},
+		{Kind: Pause, Target: Target{Node: 0}, At: 700 * time.Millisecond, For: 3 * time.Second},
 	},
 	// Restarts faster than elections.
 	{

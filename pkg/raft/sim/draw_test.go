@@ -40,6 +40,9 @@ func swarm() []drawnField {
 		{"MaxBatch", func(p Plan) any { return p.Tuning.MaxBatch }, []any{0, 1, 3}},
 		{"MaxInflight", func(p Plan) any { return p.Tuning.MaxInflight }, []any{0, 1, 8}},
 		{"MaxPendingBytes", func(p Plan) any { return p.Tuning.MaxPendingBytes }, []any{0, 256}},
+		{"SnapshotSenders", func(p Plan) any { return p.Tuning.SnapshotSenders }, []any{0, 1}},
+		{"ApplyLatency", func(p Plan) any { return p.Tuning.ApplyLatency }, ms(0, 20, 60)},
+		{"ApplyBatch", func(p Plan) any { return p.Tuning.ApplyBatch }, []any{0, 1, 3}},
 		{"LeaseReads", func(p Plan) any { return p.Tuning.LeaseReads }, []any{false, true}},
 		{"DisablePreVote", func(p Plan) any { return p.Tuning.DisablePreVote }, []any{false, true}},
 	}

@@ -135,6 +135,9 @@ func (r *run) converge() {
 	}
 	r.tell(Phase, "", func() string { return "all nodes are healed" })
 	clear(r.network.cut)
+	for _, c := range r.clients {
+		c.queue = nil // what they have still to ask is no matter of agreement
+	}
 	for _, s := range r.servers {
 		r.network.core[s.id] = true
 		s.broken = false

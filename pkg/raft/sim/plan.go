@@ -30,6 +30,9 @@ type Tuning struct {
 	MaxBatch        int
 	MaxInflight     int
 	MaxPendingBytes int
+	SnapshotSenders int           // followers that are sent a snapshot at a time
+	ApplyLatency    time.Duration // the most that a batch waits for the state machine
+	ApplyBatch      int           // entries that it gets at a time
 	LeaseReads      bool
 	DisablePreVote  bool // with stickiness and check-quorum
 }

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -137,7 +138,8 @@ func (s *server) options(found storage.Recovered) protocol.Options {
 	return protocol.Options{
 		ID: s.id, Members: found.Bootstrap, Rand: rand.New(rand.NewPCG(s.rand.Uint64(), 1)),
 		Identity: protocol.Identity{Directory: found.DirectoryID, Address: "at " + string(s.id)},
-		MaxBatch: t.MaxBatch, MaxInflight: t.MaxInflight, MaxPendingBytes: t.MaxPendingBytes, SnapshotKeep: t.SnapshotKeep, LeaseReads: t.LeaseReads,
+		MaxBatch: t.MaxBatch, MaxInflight: t.MaxInflight, MaxPendingBytes: t.MaxPendingBytes, MaxSnapshotSenders: t.SnapshotSenders,
+		SnapshotKeep: t.SnapshotKeep, LeaseReads: t.LeaseReads,
 		DisablePreVote: t.DisablePreVote, DisableStickiness: t.DisablePreVote, DisableCheckQuorum: t.DisablePreVote,
 		Mutation: s.r.o.Mutation,
 	}
@@ -294,7 +296,7 @@ func (s *server) apply() {
 		return
 	}
 	s.applying = true
-	s.later(upTo(s.rand, applyLatency), func() {
+	s.later(upTo(s.rand, cmp.Or(s.r.plan.Tuning.ApplyLatency, applyLatency)), func() {
 		s.applying = false
 		s.execute()
 		if s.up && s.r.failure == nil {
@@ -303,12 +305,12 @@ func (s *server) apply() {
 	})
 }
 
-// applyLatency is the most that a batch waits for the state machine.
+// applyLatency is the most that a batch waits for the state machine, unless the plan says so.
 const applyLatency = 500 * time.Microsecond
 
 // execute applies one batch, or restores a snapshot.
 func (s *server) execute() {
-	restore, entries := s.Committed(applyBatch)
+	restore, entries := s.Committed(cmp.Or(s.r.plan.Tuning.ApplyBatch, applyBatch))
 	switch {
 	case !restore.IsZero():
 		s.restore(restore)
@@ -325,7 +327,7 @@ func (s *server) execute() {
 	s.serve()
 }
 
-// applyBatch is how many entries the machine gets at a time.
+// applyBatch is how many entries the machine gets at a time, unless the plan says so.
 const applyBatch = 64
 
 func (s *server) restore(meta protocol.SnapshotMeta) {

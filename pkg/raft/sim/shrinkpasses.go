@@ -150,6 +150,8 @@ func (s *shrinker) calm() {
 		func(p *Plan) { p.Tuning.MaxBatch = 0 },
 		func(p *Plan) { p.Tuning.MaxInflight = 0 },
 		func(p *Plan) { p.Tuning.MaxPendingBytes = 0 },
+		func(p *Plan) { p.Tuning.SnapshotSenders = 0 },
+		func(p *Plan) { p.Tuning.ApplyLatency, p.Tuning.ApplyBatch = 0, 0 },
 		func(p *Plan) { p.Tuning.LeaseReads = false },
 		func(p *Plan) { p.Tuning.DisablePreVote = false },
 		func(p *Plan) { p.Broken = false },

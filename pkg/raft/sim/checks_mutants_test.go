@@ -24,7 +24,7 @@ func TestChecks_Mutants(t *testing.T) {
 		{LeaderCompleteness, "commit-old-term", []string{": leader of term ", " by counting"}},
 		{LeaderCompleteness, "ae-heartbeat-ok", []string{" leads term ", " without ", "which is committed"}},
 		{StateMachineSafety, "ae-commit-unverified", []string{" commits ", " where ", " is committed"}},
-		{StateMachineSafety, "apply-uncommitted", []string{"appli"}},
+		{StateMachineSafety, "apply-uncommitted", []string{"n", ": ", "appli", " committed"}},
 		{VoteOnce, "vote-twice", []string{"n", " in term "}},
 		{VoteOnce, "vote-cleared", []string{"n", " in term "}},
 		{TermMonotonic, "term-falls", []string{"n", ": term fell from "}},

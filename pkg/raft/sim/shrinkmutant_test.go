@@ -27,7 +27,7 @@ func TestShrink_Mutants(t *testing.T) {
 			if report.Failure == nil || report.Failure.Check != failure.Check {
 				t.Fatalf("broke %v, shrunk to %v", failure, report.Failure)
 			}
-			if len(small.Faults) > 3 || len(small.Requests) > 12 || small.Nodes > 5 {
+			if len(small.Faults) > 2 || len(small.Requests) > 6 || small.Nodes > 5 {
 				t.Errorf("shrunk to\n%v", small)
 			}
 			written, err := json.Marshal(small)
